@@ -1,0 +1,156 @@
+"""Prove the books: what must always hold for money, as SQL that both databases run. Each query returns the offenders.
+
+Numbers in names are those of the ledger design; the others are ours. Every query is one statement, so it sees one
+moment, whatever is being posted meanwhile.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import structlog
+from django.db import connection
+
+from billing import guards
+from billing.models import LedgerAudit
+
+SHOWN = 20  # offenders kept per finding
+log = structlog.get_logger("billing")
+
+INVARIANTS: dict[str, str] = {
+    "I1 live balances equal the journal": """
+        SELECT a.id FROM billing_ledgeraccount a
+        LEFT JOIN (SELECT credit_id AS a, SUM(amount) AS s FROM billing_ledgerentry GROUP BY credit_id) c ON c.a = a.id
+        LEFT JOIN (SELECT debit_id AS a, SUM(amount) AS s FROM billing_ledgerentry GROUP BY debit_id) d ON d.a = a.id
+        WHERE a.live AND (a.credits <> COALESCE(c.s, 0) OR a.debits <> COALESCE(d.s, 0))
+    """,
+    "I2 nothing guarded is below zero": """
+        SELECT id FROM billing_ledgeraccount
+        WHERE guarded
+            AND ((sign = 1 AND credits - debits - held < 0) OR (sign = -1 AND debits - credits < 0) OR held < 0)
+    """,
+    "I3 held equals open holds": """
+        SELECT a.id FROM billing_ledgeraccount a
+        LEFT JOIN (
+            SELECT p.account_id, SUM(p.amount) AS s FROM billing_holdpart p
+            JOIN billing_hold h ON h.request_id = p.hold_id AND h.state = 'open'
+            GROUP BY p.account_id
+        ) o ON o.account_id = a.id
+        WHERE a.held <> COALESCE(o.s, 0)
+    """,
+    "I5 every charge is explained to the nano": """
+        SELECT e.txn_id FROM (
+            SELECT e.txn_id, e.debit_id, SUM(e.amount) AS s FROM billing_ledgerentry e
+            JOIN billing_ledgertxn t ON t.id = e.txn_id AND t.kind = 'usage'
+            GROUP BY e.txn_id, e.debit_id
+        ) e
+        LEFT JOIN billing_usage u ON u.txn_id = e.txn_id
+        LEFT JOIN billing_usagepart p ON p.usage_id = u.request_id AND p.account_id = e.debit_id
+        WHERE e.s <> COALESCE(p.amount, 0)
+        UNION ALL
+        SELECT u.txn_id FROM billing_usagepart p
+        JOIN billing_usage u ON u.request_id = p.usage_id
+        LEFT JOIN billing_ledgerentry e ON e.txn_id = u.txn_id AND e.debit_id = p.account_id
+        WHERE e.id IS NULL
+    """,
+    "I12 no transaction is without entries": """
+        SELECT t.id FROM billing_ledgertxn t LEFT JOIN billing_ledgerentry e ON e.txn_id = t.id WHERE e.id IS NULL
+    """,
+    "I13 debits equal credits": """
+        SELECT s.asset FROM (
+            SELECT a.asset, e.amount AS net FROM billing_ledgerentry e JOIN billing_ledgeraccount a ON a.id = e.debit_id
+            UNION ALL
+            SELECT a.asset, -e.amount FROM billing_ledgerentry e JOIN billing_ledgeraccount a ON a.id = e.credit_id
+        ) s GROUP BY s.asset HAVING SUM(s.net) <> 0
+    """,
+    "a system account keeps no balance of its own": """
+        SELECT id FROM billing_ledgeraccount WHERE NOT live AND (credits <> 0 OR debits <> 0 OR held <> 0)
+    """,
+    "every entry follows the rules of the ledger": " UNION ALL ".join(
+        f"SELECT new.id FROM billing_ledgerentry new WHERE NOT ({rule})" for rule in guards.ENTRY_RULES.values()
+    ),
+    "a reversal mirrors what it reverses": """
+        SELECT t.id FROM billing_ledgertxn t
+        LEFT JOIN billing_ledgerentry e ON e.txn_id = t.id
+        LEFT JOIN billing_ledgerentry o
+            ON o.txn_id = t.reverses_id
+            AND o.debit_id = e.credit_id AND o.credit_id = e.debit_id AND o.amount = e.amount
+        WHERE (t.reverses_id IS NOT NULL OR t.kind = 'reversal') AND o.id IS NULL
+        UNION ALL
+        SELECT t.id FROM billing_ledgertxn t
+        JOIN billing_ledgerentry o ON o.txn_id = t.reverses_id
+        LEFT JOIN billing_ledgerentry e
+            ON e.txn_id = t.id AND o.debit_id = e.credit_id AND o.credit_id = e.debit_id AND o.amount = e.amount
+        WHERE e.id IS NULL
+    """,
+    "a hold is the sum of its parts": """
+        SELECT h.request_id FROM billing_hold h LEFT JOIN billing_holdpart p ON p.hold_id = h.request_id
+        GROUP BY h.request_id, h.amount HAVING h.amount <> COALESCE(SUM(p.amount), 0)
+    """,
+    "a hold and its call end alike": """
+        SELECT h.request_id FROM billing_hold h LEFT JOIN billing_usage u ON u.request_id = h.request_id
+        WHERE (h.state = 'open' AND u.request_id IS NOT NULL)
+            OR (h.state = 'settled' AND (u.request_id IS NULL OR u.charge_nano + u.uncollected_nano = 0))
+            OR (h.state = 'released' AND u.charge_nano + u.uncollected_nano > 0)
+            OR (h.state = 'expired' AND (u.request_id IS NULL OR (u.charge_nano > 0 AND NOT u.late)))
+            OR (u.user_id <> h.user_id)
+            OR ((h.state = 'open') <> (h.closed_at IS NULL))
+    """,
+    "a charge is the sum of its parts": """
+        SELECT u.request_id FROM billing_usage u LEFT JOIN billing_usagepart p ON p.usage_id = u.request_id
+        GROUP BY u.request_id, u.charge_nano HAVING u.charge_nano <> COALESCE(SUM(p.amount), 0)
+    """,
+    "a charge was posted once": """
+        SELECT u.request_id FROM billing_usage u LEFT JOIN billing_ledgertxn t
+            ON t.id = u.txn_id AND t.kind = 'usage' AND t.source_type = 'usage' AND t.source_id = u.request_id
+        WHERE (u.charge_nano > 0) <> (t.id IS NOT NULL)
+        UNION ALL
+        SELECT t.source_id FROM billing_ledgertxn t LEFT JOIN billing_usage u ON u.txn_id = t.id
+        WHERE t.kind = 'usage' AND u.request_id IS NULL
+    """,
+    "refunds stay within the charge": """
+        SELECT u.request_id FROM billing_usage u LEFT JOIN (
+            SELECT t.source_id, SUM(e.amount) AS s FROM billing_ledgertxn t
+            JOIN billing_ledgerentry e ON e.txn_id = t.id
+            WHERE t.kind = 'usage.refund' AND t.source_type = 'usage' GROUP BY t.source_id
+        ) r ON r.source_id = u.request_id
+        WHERE u.refunded_nano <> COALESCE(r.s, 0) OR u.refunded_nano > u.charge_nano
+    """,
+    "a refund goes back to the class it came from": """
+        SELECT r.source_id FROM (
+            SELECT t.source_id, e.credit_id, SUM(e.amount) AS s FROM billing_ledgertxn t
+            JOIN billing_ledgerentry e ON e.txn_id = t.id
+            WHERE t.kind = 'usage.refund' GROUP BY t.source_id, e.credit_id
+        ) r
+        LEFT JOIN billing_usagepart p ON p.usage_id = r.source_id AND p.account_id = r.credit_id
+        WHERE r.s > COALESCE(p.amount, 0)
+    """,
+    "a redemption has exactly one posting": """
+        SELECT r.txn_id FROM billing_redemption r
+        JOIN billing_ledgertxn t ON t.id = r.txn_id
+        LEFT JOIN billing_ledgerentry e ON e.txn_id = t.id
+        GROUP BY r.txn_id, t.kind HAVING t.kind <> 'redeem' OR COUNT(e.id) <> 1
+        UNION ALL
+        SELECT t.id FROM billing_ledgertxn t LEFT JOIN billing_redemption r ON r.txn_id = t.id
+        WHERE t.kind = 'redeem' GROUP BY t.id HAVING COUNT(r.id) <> 1
+    """,
+}
+GUARDS = "the guards of the ledger are in place"
+
+
+def run(invariants: Mapping[str, str], *, now: datetime) -> LedgerAudit:
+    """Ask every question, keep what was found. The triggers themselves are part of it."""
+    findings = {name: offenders for name, query in invariants.items() if (offenders := _offenders(query))}
+    wrong = guards.missing(connection)
+    if guards.is_unlocked(connection):
+        wrong.append("ledger_unlock is open")
+    if wrong:
+        findings[GUARDS] = wrong
+    for name, offenders in findings.items():
+        log.error("billing.audit.finding", invariant=name, offenders=offenders)
+    return LedgerAudit.objects.create(finished_at=now, is_clean=not findings, findings=findings)
+
+
+def _offenders(query: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return [str(row[0]) for row in cursor.fetchmany(SHOWN)]

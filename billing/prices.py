@@ -1,0 +1,145 @@
+"""What a model costs at a moment, and what a call comes to. One division per charge, at the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+
+from billing.ledger import refused_by
+from billing.models import Price
+from billing.money import NANO, PER_MTOK, divide_half_up
+
+MAX_PRICE = 10_000 * NANO  # per million tokens or per image; with MAX_UNITS no cost leaves a bigint
+MAX_UNITS = 10**10  # tokens or images of one class in one call
+
+
+class PriceTaken(Exception):
+    """This model has a price from this very moment. Prices are not edited: take a later moment."""
+
+
+class NotAPrice(ValueError):
+    """A price below zero or above MAX_PRICE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What one call used. The classes do not overlap: `input` has neither cached nor cache-written tokens in it,
+    `output` no reasoning. `image_class` is `"<size>/<quality>"`.
+    """
+
+    input: int = 0
+    cached: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    images: int = 0
+    image_class: str = ""
+
+    def __post_init__(self) -> None:
+        for count in (self.input, self.cached, self.cache_write, self.output, self.reasoning, self.images):
+            if not 0 <= count <= MAX_UNITS:
+                raise ValueError(f"{count} is not a number of tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One class of what was used: `units` x `price_nano` / `per`."""
+
+    name: str
+    units: int
+    price_nano: int
+    per: int  # 1,000,000 tokens, or 1 image
+
+    @property
+    def cost_nano(self) -> tuple[int, int]:
+        """Whole nano and the rest in millionths of a nano: exact, nothing is rounded per line."""
+        return divmod(self.units * self.price_nano * (PER_MTOK // self.per), PER_MTOK)
+
+
+def in_force(model: str, at: datetime) -> Price | None:
+    """The price of a model at a moment. One query."""
+    return Price.objects.filter(model=model, effective_from__lte=at).order_by("-effective_from").first()
+
+
+def set_price(
+    *,
+    model: str,
+    effective_from: datetime,
+    input_nano_per_mtok: int = 0,
+    cached_input_nano_per_mtok: int | None = None,
+    cache_write_nano_per_mtok: int | None = None,
+    output_nano_per_mtok: int = 0,
+    reasoning_nano_per_mtok: int | None = None,
+    image_nano: Mapping[str, int] | None = None,
+) -> Price:
+    """A price from a moment on; earlier ones stay as they are. Raises PriceTaken, NotAPrice."""
+    price = Price(
+        model=model,
+        effective_from=effective_from,
+        input_nano_per_mtok=input_nano_per_mtok,
+        cached_input_nano_per_mtok=cached_input_nano_per_mtok,
+        cache_write_nano_per_mtok=cache_write_nano_per_mtok,
+        output_nano_per_mtok=output_nano_per_mtok,
+        reasoning_nano_per_mtok=reasoning_nano_per_mtok,
+        image_nano=dict(image_nano or {}),
+    )
+    given = (_input(price), _cached(price), _written(price), price.output_nano_per_mtok, _reasoning(price))
+    for nano in (*given, *price.image_nano.values()):
+        if not isinstance(nano, int) or not 0 <= nano <= MAX_PRICE:
+            raise NotAPrice(f"{model}: {nano}")
+    try:
+        with transaction.atomic():
+            price.save(force_insert=True)
+    except IntegrityError as error:
+        if refused_by(error) in {"price_one_per_moment", "billing_price.model"}:
+            raise PriceTaken(f"{model} from {effective_from}") from error
+        raise
+    return price
+
+
+def cost(price: Price, tokens: Tokens) -> int:
+    """Nano, rounded half-up once; at least 1 when anything was used that has a price."""
+    millionths = sum(part.units * part.price_nano * (PER_MTOK // part.per) for part in components(price, tokens))
+    return max(divide_half_up(millionths, PER_MTOK), 1) if millionths else 0
+
+
+def components(price: Price, tokens: Tokens) -> list[Component]:
+    """The charge line by line: only what was used."""
+    parts = [
+        Component("input", tokens.input, _input(price), PER_MTOK),
+        Component("cached", tokens.cached, _cached(price), PER_MTOK),
+        Component("cache_write", tokens.cache_write, _written(price), PER_MTOK),
+        Component("output", tokens.output, price.output_nano_per_mtok, PER_MTOK),
+        Component("reasoning", tokens.reasoning, _reasoning(price), PER_MTOK),
+    ]
+    if tokens.images:
+        parts.append(Component("images", tokens.images, image_price(price, tokens.image_class), 1))
+    return [part for part in parts if part.units]
+
+
+def image_price(price: Price, image_class: str) -> int:
+    """Nano per image of a `"<size>/<quality>"`. The narrowest match counts; of a class that is not listed, the dearest:
+    so the hold covers it, whatever the provider draws.
+    """
+    size, _, quality = image_class.partition("/")
+    for name in (image_class, f"{size}/*", f"*/{quality}", "*/*", "*"):
+        if name in price.image_nano:
+            return int(price.image_nano[name])
+    return max(price.image_nano.values(), default=0)
+
+
+def _input(price: Price) -> int:
+    return price.input_nano_per_mtok
+
+
+def _cached(price: Price) -> int:
+    return price.input_nano_per_mtok if price.cached_input_nano_per_mtok is None else price.cached_input_nano_per_mtok
+
+
+def _written(price: Price) -> int:
+    return price.input_nano_per_mtok if price.cache_write_nano_per_mtok is None else price.cache_write_nano_per_mtok
+
+
+def _reasoning(price: Price) -> int:
+    return price.output_nano_per_mtok if price.reasoning_nano_per_mtok is None else price.reasoning_nano_per_mtok

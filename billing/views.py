@@ -1,0 +1,85 @@
+"""Usage, one call explained, and the wallet: balance, statement, redeem code."""
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.http import AuthedRequest
+from billing import codes, reports
+from billing.forms import RedeemForm, UsageFilter
+from billing.models import LedgerAudit, Usage
+from billing.money import SYMBOL, format_amount
+
+
+@login_required
+@require_safe
+def usage_list(request: HttpRequest) -> HttpResponse:
+    request = cast("AuthedRequest", request)
+    form = UsageFilter(request.GET, user=request.user)
+    form.is_valid()  # what is not valid is left out: a filter from an old link shows more, never nothing
+    cursor = request.GET.get("after", "")
+    page = reports.usage(user=request.user, chosen=form.cleaned_data, cursor=cursor, now=timezone.now())
+    chosen = {name: value for name, value in form.cleaned_data.items() if value}
+    return render(request, "billing/usage_list.html", {"form": form, "page": page, "chosen": chosen, "later": cursor})
+
+
+@login_required
+@require_safe
+def usage_detail(request: HttpRequest, request_id: str) -> HttpResponse:
+    request = cast("AuthedRequest", request)
+    try:
+        receipt = reports.receipt(user=request.user, request_id=request_id)
+    except (Usage.DoesNotExist, ValueError):
+        raise Http404 from None
+    return render(request, "billing/usage_detail.html", {"receipt": receipt, "call": receipt.call})
+
+
+@login_required
+@require_safe
+def wallet(request: HttpRequest) -> HttpResponse:
+    return _wallet(request, RedeemForm())
+
+
+@login_required
+@require_POST
+def code_redeem(request: HttpRequest) -> HttpResponse:
+    request = cast("AuthedRequest", request)
+    form = RedeemForm(request.POST)
+    if not form.is_valid():
+        return _wallet(request, form, status=400)
+    try:
+        redemption = codes.redeem(user=request.user, code=form.cleaned_data["code"], now=timezone.now())
+    except codes.CannotRedeem as refused:
+        form.add_error("code", _refusal(refused))
+        return _wallet(request, form, status=400)
+    amount = f"{SYMBOL}{format_amount(redemption.code.amount_nano)}"
+    messages.success(request, _("%(amount)s was added to your credit.") % {"amount": amount})
+    return redirect("billing:wallet")
+
+
+def _wallet(request: HttpRequest, form: RedeemForm, status: int = 200) -> HttpResponse:
+    request = cast("AuthedRequest", request)
+    audit = LedgerAudit.objects.order_by("-finished_at").first() if request.user.is_staff else None
+    month = request.GET.get("month", "")
+    context = {
+        "form": form,
+        "page": reports.wallet(user=request.user, month=month, now=timezone.now()),
+        "audit": audit,
+    }
+    return render(request, "billing/wallet.html", context, status=status)
+
+
+def _refusal(refused: codes.CannotRedeem) -> str:
+    if isinstance(refused, codes.AlreadyRedeemed):
+        return _("You redeemed this code before. Nothing was added.")
+    if isinstance(refused, codes.CodeExpired):
+        return _("This code has expired. Nothing was added.")
+    if isinstance(refused, codes.CodeUsedUp):
+        return _("This code is used up. Nothing was added.")
+    return _("There is no such code. Check each character; nothing was added.")

@@ -1,0 +1,24 @@
+from django.urls import path
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from console.api import views
+
+app_name = "api"
+
+urlpatterns = [
+    path("schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("me/", views.MeView.as_view(), name="me"),
+    path("balance/", views.BalanceView.as_view(), name="balance"),
+    path("keys/", views.KeyListView.as_view(), name="key-list"),
+    path("keys/<str:public_id>/", views.KeyView.as_view(), name="key"),
+    path("usage/", views.UsageListView.as_view(), name="usage-list"),
+    path("usage/<str:request_id>/", views.UsageView.as_view(), name="usage"),
+    path("referrals/", views.RewardsView.as_view(), name="referrals"),
+    path("referrals/rewards/", views.RewardListView.as_view(), name="reward-list"),
+    path("referrals/conversions/", views.ConversionView.as_view(), name="conversion-list"),
+    path("withdrawals/", views.WithdrawalListView.as_view(), name="withdrawal-list"),
+    path("withdrawals/<str:public_id>/", views.WithdrawalView.as_view(), name="withdrawal"),
+    path("withdrawals/<str:public_id>/cancel/", views.WithdrawalCancelView.as_view(), name="withdrawal-cancel"),
+]
+# The same without the last slash: a redirect would lose the body of a POST.
+bare = [path(str(route.pattern).rstrip("/"), route.callback) for route in urlpatterns]

@@ -1,0 +1,73 @@
+"""Settings of a person: language for pages and mail, and the end of sessions elsewhere."""
+
+import pytest
+from django.test import Client
+
+from accounts import keys
+from accounts.models import User
+from tests.make import PASSWORD, make_key
+
+pytestmark = pytest.mark.django_db
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    return client
+
+
+def test_the_language_is_kept_for_pages_and_for_mail(ada: User) -> None:
+    hers = signed_in(ada)
+    answer = hers.post("/settings/", {"language": "zh-hans"})
+    assert answer["Location"] == "/settings/"
+    assert hers.cookies["language"].value == "zh-hans"
+    ada.refresh_from_db()
+    assert ada.language == "zh-hans"
+    assert 'lang="zh-hans"' in hers.get("/settings/").content.decode().lower()
+
+
+def test_the_switch_on_every_page_reaches_the_person_too(ada: User) -> None:
+    hers = signed_in(ada)
+    answer = hers.post("/language/", {"language": "zh-hans", "next": "/keys/"})
+    assert answer["Location"] == "/keys/"
+    ada.refresh_from_db()
+    assert ada.language == "zh-hans"
+
+
+def test_the_switch_works_for_a_visitor_and_never_leads_away(client: Client) -> None:
+    answer = client.post("/language/", {"language": "zh-hans", "next": "https://evil.example/"})
+    assert answer["Location"] == "/"
+    assert client.cookies["language"].value == "zh-hans"
+
+
+@pytest.mark.parametrize("language", ["", "xx", "en\0", "x" * 5000, "zh-hans,en"])
+def test_a_language_that_we_do_not_speak_is_refused(ada: User, language: str) -> None:
+    hers = signed_in(ada)
+    answer = hers.post("/settings/", {"language": language})
+    assert answer.status_code == 400
+    assert b"error" in answer.content
+    assert hers.post("/language/", {"language": language}).status_code == 302
+    ada.refresh_from_db()
+    assert ada.language == ""
+
+
+def test_signing_out_elsewhere_keeps_this_browser_and_the_keys(ada: User, cleo: User) -> None:
+    here, there, other = signed_in(ada), signed_in(ada), signed_in(cleo)
+    _, plain = make_key(ada)
+    assert here.post("/settings/sessions/end/")["Location"] == "/settings/"
+    assert here.get("/settings/").status_code == 200
+    assert there.get("/settings/").status_code == 302
+    assert other.get("/settings/").status_code == 200
+    assert keys.authenticate(plain)
+
+
+def test_changes_take_a_post(ada: User) -> None:
+    hers = signed_in(ada)
+    assert hers.get("/settings/sessions/end/").status_code == 405
+    assert hers.get("/language/").status_code == 405
+
+
+def test_cleo_s_settings_show_nothing_of_ada(ada: User, cleo: User) -> None:
+    page = signed_in(cleo).get("/settings/").content.decode()
+    assert cleo.email in page
+    assert ada.email not in page

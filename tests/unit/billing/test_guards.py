@@ -1,0 +1,373 @@
+"""A test of the tests: each guard of the database is taken away in turn, and its probe must then succeed.
+
+A probe is what the guard exists for. With the guard it fails and names the guard; without it, it goes through. So no
+guard is for nothing, and none can be lost without a red test.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection, models, transaction
+
+from accounts.models import User
+from billing import checks, codes, guards, ledger
+from billing.models import (
+    AccountKind,
+    Hold,
+    HoldPart,
+    LedgerAccount,
+    LedgerEntry,
+    LedgerFlow,
+    LedgerScale,
+    LedgerTxn,
+    Price,
+    RedeemCode,
+    Redemption,
+    Usage,
+    UsagePart,
+)
+from billing.money import MAX_NANO, NANO
+from tests.make import NOW, make_call, make_credit, make_hold, make_key, make_price, make_usage
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("scene")]
+TOO_MUCH = MAX_NANO + 1
+
+
+@dataclass(frozen=True)
+class Probe:
+    name: str
+    attempt: Callable[[], object]
+
+
+@pytest.fixture
+def scene(ada: User, cleo: User) -> None:
+    """One of everything, so that each probe has something to damage."""
+    make_credit(ada, paid=NANO, promo=1000)
+    make_credit(cleo, paid=NANO)
+    key = make_key(ada)[0]
+    make_price(at=NOW - timedelta(days=1))
+    make_usage(key)
+    make_hold(make_call(key), 500)
+    code = codes.create(kind="promo", amount=5, uses=2, expires_at=None, note="", by=None)
+    codes.redeem(user=ada, code=code.code, now=NOW)
+
+
+def owned(kind: AccountKind, email: str = "ada@example.com") -> LedgerAccount:
+    return LedgerAccount.objects.get(kind=kind, owner__email=email)
+
+
+def system(kind: AccountKind) -> LedgerAccount:
+    return LedgerAccount.objects.get(kind=kind, owner=None)
+
+
+def entry(kind: str, debit: LedgerAccount, credit: LedgerAccount, **given: object) -> LedgerEntry:
+    """Past our own code, straight into the table."""
+    txn = LedgerTxn.objects.create(kind=kind, idempotency_key="probe", request_hash="", effective_at=NOW)
+    return LedgerEntry.objects.create(**{"txn": txn, "debit": debit, "credit": credit, "amount": 1, **given})
+
+
+def change(model: type[models.Model], **values: object) -> int:
+    """One row, by an UPDATE as from a shell."""
+    return model._base_manager.filter(pk=model._base_manager.order_by("pk").values("pk")[:1]).update(**values)
+
+
+def twice(row: models.Model) -> models.Model:
+    """A copy of a row under another primary key."""
+    row.pk = None if isinstance(row._meta.pk, models.AutoField) else f"copy-of-{row.pk}"
+    row._state.adding = True
+    row.save(force_insert=True)
+    return row
+
+
+def credit_entry(**given: object) -> LedgerEntry:
+    return entry("grant", system(AccountKind.EXPENSE_PROMO), owned(AccountKind.USER_PROMO), **given)
+
+
+def follows_entries() -> None:
+    """The guard acts instead of refusing: the balance must have moved."""
+    before = ledger.balances(User.objects.get(email="ada@example.com")).promo
+    credit_entry()
+    if ledger.balances(User.objects.get(email="ada@example.com")).promo == before + 1:
+        raise IntegrityError("constraint failed: ledger_entry_balances")
+
+
+def truncate(table: str) -> None:
+    """And only this table where nothing points to it; entries go before their transactions."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        if table == guards.TXN:
+            cursor.execute(f"DROP TRIGGER {guards.ENTRY}_no_truncate ON {guards.ENTRY}")
+        cursor.execute(f"TRUNCATE {table} CASCADE")
+
+
+TABLES: dict[str, type[models.Model]] = {
+    guards.TXN: LedgerTxn,
+    guards.ENTRY: LedgerEntry,
+    guards.FLOW: LedgerFlow,
+    guards.SCALE: LedgerScale,
+    guards.PRICE: Price,
+}
+A_CHANGE: dict[type[models.Model], dict[str, object]] = {
+    LedgerTxn: {"reason": "It never happened"},
+    LedgerEntry: {"amount": 7},
+    LedgerFlow: {"credit_kind": "cash.payout"},
+    LedgerScale: {"units_per_currency_unit": 1},
+    Price: {"input_nano_per_mtok": 1},
+}
+
+
+def erase(model: type[models.Model]) -> None:
+    """A row that nothing points to, so that only the guard stands in the way."""
+    with connection.cursor() as cursor:
+        if model is LedgerTxn:
+            lone = LedgerTxn.objects.create(kind="grant", idempotency_key="lone", request_hash="", effective_at=NOW)
+            cursor.execute(f"DELETE FROM {guards.TXN} WHERE id = {lone.pk}")
+        elif model is Price:
+            cursor.execute(f"DELETE FROM {guards.PRICE} WHERE id = {make_price('unused').pk}")
+        elif model is LedgerScale:
+            cursor.execute(f"DELETE FROM {guards.SCALE}")
+        else:
+            cursor.execute(
+                f"DELETE FROM {model._meta.db_table} WHERE id = (SELECT min(id) FROM {model._meta.db_table})"
+            )
+
+
+TRIGGERS = [
+    Probe("ledger_entry_balances", follows_entries),
+    Probe(
+        "ledger_entry_flow", lambda: entry("wd.paid", owned(AccountKind.USER_PROMO), system(AccountKind.CASH_PAYOUT))
+    ),
+    Probe("ledger_entry_same_asset", lambda: credit_entry(asset="EUR")),
+    Probe(
+        "ledger_entry_one_owner",
+        lambda: entry("reward.convert", _with_rewards(), owned(AccountKind.USER_REWARD, "cleo@example.com")),
+    ),
+    Probe("ledger_account_fixed", lambda: change(LedgerAccount, kind="user.gift")),
+    *(Probe(f"{table}_no_update", partial(change, model, **A_CHANGE[model])) for table, model in TABLES.items()),
+    *(Probe(f"{table}_no_delete", partial(erase, model)) for table, model in TABLES.items()),
+    *(Probe(f"{table}_no_truncate", partial(truncate, table)) for table in TABLES if connection.vendor == "postgresql"),
+]
+
+
+def _with_rewards() -> LedgerAccount:
+    """Ada's available rewards; the entry would give them to Cleo."""
+    ada = User.objects.get(email="ada@example.com")
+    pending, available = owned(AccountKind.REF_PENDING), owned(AccountKind.REF_AVAILABLE)
+    first = ledger.Line(debit=system(AccountKind.EXPENSE_REFERRAL), credit=pending, amount=5)
+    ledger.post(kind="reward.accrue", key="a", lines=[first], actor=None, now=NOW)
+    ledger.post(
+        kind="reward.mature",
+        key="b",
+        lines=[ledger.Line(debit=pending, credit=available, amount=5)],
+        actor=None,
+        now=NOW,
+    )
+    assert available.owner == ada
+    return available
+
+
+def take_from(kind: AccountKind, amount: int) -> None:
+    LedgerAccount.objects.filter(pk=owned(kind).pk).update(debits=models.F("credits") + amount)
+
+
+def system_account(**given: object) -> LedgerAccount:
+    fields = {"kind": "tax.other", "owner": None, "sign": 1, "guarded": False, "live": False, **given}
+    return LedgerAccount.objects.create(**fields)
+
+
+CONSTRAINTS = [
+    Probe("ledger_account_unique_owned", lambda: twice(owned(AccountKind.USER_PAID))),
+    Probe("ledger_account_unique_system", lambda: twice(system(AccountKind.REVENUE_API))),
+    Probe("ledger_account_sign", lambda: system_account(sign=0)),
+    Probe("ledger_account_bounds", lambda: system_account(credits=TOO_MUCH)),
+    Probe("ledger_account_never_negative", lambda: take_from(AccountKind.USER_PAID, 1)),
+    Probe("ledger_account_owned_is_live_and_guarded", lambda: system_account(guarded=True)),
+    Probe("idempotency_key", lambda: twice(LedgerTxn.objects.all()[0])),
+    Probe("reverses", lambda: reverse_twice(LedgerTxn.objects.all()[0])),
+    Probe(
+        "ledger_entry_amount",
+        lambda: entry("adjust", system(AccountKind.EXPENSE_LOSS), system(AccountKind.EQUITY_ADJUST), amount=0),
+    ),
+    Probe("ledger_entry_two_accounts", lambda: onto_itself(AccountKind.EXPENSE_LOSS)),
+    Probe("ledger_flow_unique", lambda: twice(LedgerFlow.objects.all()[0])),
+    Probe("hold_amount", lambda: change(Hold, amount=-1)),
+    Probe("hold_part_amount", lambda: change(HoldPart, amount=0)),
+    Probe("hold_part_unique", lambda: twice(HoldPart.objects.all()[0])),
+    Probe("price_one_per_moment", lambda: twice(Price.objects.all()[0])),
+    Probe("price_bounds", lambda: Price.objects.create(model="m", effective_from=NOW, input_nano_per_mtok=-1)),
+    Probe(
+        "price_narrow_bounds",
+        lambda: Price.objects.create(model="m", effective_from=NOW, cached_input_nano_per_mtok=-1),
+    ),
+    Probe("usage_bounds", lambda: change(Usage, uncollected_nano=-1)),
+    Probe("usage_units", lambda: change(Usage, cached_tokens=-1)),
+    Probe("usage_refund_within_charge", lambda: change(Usage, refunded_nano=models.F("charge_nano") + 1)),
+    Probe("usage_part_amount", lambda: change(UsagePart, amount=0)),
+    Probe("usage_part_unique", lambda: twice(UsagePart.objects.all()[0])),
+    Probe("code", lambda: twice(RedeemCode.objects.all()[0])),
+    Probe("redeem_code_amount", lambda: change(RedeemCode, amount_nano=0)),
+    Probe("redeem_code_uses_left", lambda: change(RedeemCode, uses_left=-1)),
+    Probe("redemption_once_per_person", lambda: twice(Redemption.objects.all()[0])),
+]
+
+
+def reverse_twice(txn: LedgerTxn) -> None:
+    for key in ("first", "second"):
+        LedgerTxn.objects.create(kind="reversal", idempotency_key=key, request_hash="", effective_at=NOW, reverses=txn)
+
+
+def onto_itself(kind: AccountKind) -> None:
+    LedgerFlow.objects.create(txn_kind="grant", debit_kind=kind, credit_kind=kind)
+    entry("grant", system(kind), system(kind))
+
+
+def named(probes: list[Probe]) -> list[object]:
+    return [pytest.param(probe, id=probe.name) for probe in probes]
+
+
+def found(name: str) -> tuple[type[models.Model], Any]:
+    """The constraint of that name, or the unique field of that name."""
+    for model in apps.get_app_config("billing").get_models():
+        for constraint in model._meta.constraints:
+            if constraint.name == name:
+                return model, constraint
+        for field in model._meta.local_fields:
+            if field.name == name and field.unique:
+                return model, field
+    raise LookupError(name)
+
+
+def is_named_in(error: IntegrityError, name: str) -> bool:
+    """SQLite names the columns of a unique constraint instead of the constraint."""
+    model, rule = found(name)
+    if isinstance(rule, models.CheckConstraint) or connection.vendor == "postgresql":
+        return name in ledger.refused_by(error)
+    fields = rule.fields if isinstance(rule, models.UniqueConstraint) else [name]
+    columns = [model._meta.get_field(field) for field in fields]
+    return all(f"{model._meta.db_table}.{column.column}" in str(error) for column in columns)  # type: ignore[union-attr] # a column, not a reverse relation
+
+
+@contextmanager
+def without(name: str) -> Iterator[None]:
+    """The database with everything but this one constraint."""
+    model, rule = found(name)
+    declared = model._meta.constraints
+    loose: Any = None if isinstance(rule, models.BaseConstraint) else loosened(model, rule)
+    with connection.schema_editor() as editor:
+        guards.remove(editor)
+        if isinstance(rule, models.BaseConstraint):
+            model._meta.constraints = [other for other in declared if other is not rule]  # SQLite rebuilds from these
+            editor.remove_constraint(model, rule)
+        else:
+            editor.alter_field(model, rule, loose)
+        guards.install(editor)
+    try:
+        yield
+    finally:
+        model._meta.constraints = declared
+        with connection.schema_editor() as editor:
+            guards.remove(editor)
+            if isinstance(rule, models.BaseConstraint):
+                editor.add_constraint(model, rule)
+            else:
+                editor.alter_field(model, loose, rule)
+            guards.install(editor)
+
+
+def loosened(model: type[models.Model], field: Any) -> Any:
+    """The same field, not unique."""
+    loose: Any = field.clone()
+    if isinstance(field, models.OneToOneField):
+        loose = models.ForeignKey[Any, Any](model, on_delete=models.PROTECT, null=True, related_name="+")
+    loose._unique = False
+    loose.set_attributes_from_name(field.name)
+    loose.model = model
+    return loose
+
+
+@pytest.mark.parametrize("probe", named(TRIGGERS))
+def test_each_trigger_refuses_what_it_is_for_and_only_it_does(probe: Probe) -> None:
+    with pytest.raises(IntegrityError) as refused, transaction.atomic():
+        probe.attempt()
+    assert ledger.refused_by(refused.value) == probe.name
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                cursor.execute(f"DROP TRIGGER {probe.name} ON {guards.table_of(probe.name)}")
+            else:
+                cursor.execute(f"DROP TRIGGER {probe.name}")
+        assert guards.missing(connection) == [probe.name]
+        probe.attempt()
+        transaction.set_rollback(True)
+
+
+def test_every_trigger_has_a_probe() -> None:
+    assert {probe.name for probe in TRIGGERS} == guards.names(connection.vendor)
+    assert guards.missing(connection) == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("probe", named(CONSTRAINTS))
+def test_each_constraint_refuses_what_it_is_for_and_only_it_does(probe: Probe) -> None:
+    with pytest.raises(IntegrityError) as refused, transaction.atomic():
+        probe.attempt()
+    assert is_named_in(refused.value, probe.name)
+    with without(probe.name), transaction.atomic():
+        probe.attempt()
+        transaction.set_rollback(True)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        probe.attempt()
+
+
+def test_every_constraint_of_billing_has_a_probe() -> None:
+    declared = {c.name for model in apps.get_app_config("billing").get_models() for c in model._meta.constraints}
+    unique = {
+        field.name
+        for model in apps.get_app_config("billing").get_models()
+        for field in model._meta.local_fields
+        if field.unique and not field.primary_key
+    }
+    assert {probe.name for probe in CONSTRAINTS} == declared | unique
+
+
+def test_a_missing_trigger_stops_the_database_check() -> None:
+    name = "ledger_entry_flow"
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"DROP TRIGGER {name}{f' ON {guards.ENTRY}' if connection.vendor == 'postgresql' else ''}")
+        assert [error.id for error in checks.ledger_is_guarded(databases=["default"])] == ["billing.E001"]
+        transaction.set_rollback(True)
+    assert checks.ledger_is_guarded(databases=["default"]) == []
+
+
+@pytest.mark.only("sqlite")  # the switch of PostgreSQL ends with the session
+def test_an_open_switch_stops_the_database_check() -> None:
+    with guards.unlocked(connection):
+        assert [error.id for error in checks.ledger_is_guarded(databases=["default"])] == ["billing.E002"]
+
+
+@pytest.mark.only("postgresql")  # SQLite has no session settings
+def test_outside_of_a_test_database_the_switch_opens_nothing() -> None:
+    """The function asks for the name of the database; here it is made to ask for another one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'ledger_append_only'")
+        body = cursor.fetchone()[0]
+        assert "current_database() LIKE 'test\\_%'" in body
+        elsewhere = body.replace("'test\\_%'", "'production'")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION ledger_append_only() RETURNS trigger LANGUAGE plpgsql AS $f$"
+            + elsewhere
+            + "$f$"
+        )
+    with guards.unlocked(connection), pytest.raises(IntegrityError), transaction.atomic():
+        LedgerEntry.objects.all().delete()
