@@ -49,17 +49,21 @@ class Store:
 
 
 def _on_live_connection(function: Callable[[], T]) -> T:
+    driver = connection.connection
     try:
         return function()
     except (OperationalError, InterfaceError):
-        if _is_alive():
+        if driver is None or _is_alive(driver):
             raise
         connections.close_all()
         return function()
 
 
-def _is_alive() -> bool:
-    """SQLite's file cannot die, only be busy; PostgreSQL is asked."""
-    if connection.connection is None or connection.in_atomic_block:
+def _is_alive(driver: object) -> bool:
+    """SQLite's file cannot die, only be busy; PostgreSQL is asked.
+
+    The end of a broken transaction opens a new connection by itself: that one being well says nothing of the old one.
+    """
+    if connection.connection is not driver or connection.in_atomic_block:
         return False
     return connection.vendor == "sqlite" or connection.is_usable()
