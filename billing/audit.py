@@ -31,26 +31,31 @@ INVARIANTS: dict[str, str] = {
     "I3 held equals open holds": """
         SELECT a.id FROM billing_ledgeraccount a
         LEFT JOIN (
-            SELECT p.account_id, SUM(p.amount) AS s FROM billing_holdpart p
-            JOIN billing_hold h ON h.request_id = p.hold_id AND h.state = 'open'
-            GROUP BY p.account_id
-        ) o ON o.account_id = a.id
-        WHERE a.held <> COALESCE(o.s, 0)
+            SELECT user_id, SUM(promo_nano) AS promo, SUM(reward_nano) AS reward, SUM(paid_nano) AS paid
+            FROM billing_hold WHERE state = 'open' GROUP BY user_id
+        ) h ON h.user_id = a.owner_id
+        WHERE a.held <> COALESCE(CASE a.kind
+            WHEN 'user.promo' THEN h.promo WHEN 'user.reward' THEN h.reward WHEN 'user.paid' THEN h.paid END, 0)
     """,
     "I5 every charge is explained to the nano": """
-        SELECT e.txn_id FROM (
-            SELECT e.txn_id, e.debit_id, SUM(e.amount) AS s FROM billing_ledgerentry e
+        SELECT x.txn_id FROM (
+            SELECT e.txn_id,
+                SUM(CASE a.kind WHEN 'user.promo' THEN e.amount ELSE 0 END) AS promo,
+                SUM(CASE a.kind WHEN 'user.reward' THEN e.amount ELSE 0 END) AS reward,
+                SUM(CASE a.kind WHEN 'user.paid' THEN e.amount ELSE 0 END) AS paid,
+                MIN(a.owner_id) AS owner_id
+            FROM billing_ledgerentry e
             JOIN billing_ledgertxn t ON t.id = e.txn_id AND t.kind = 'usage'
-            GROUP BY e.txn_id, e.debit_id
-        ) e
-        LEFT JOIN billing_usage u ON u.txn_id = e.txn_id
-        LEFT JOIN billing_usagepart p ON p.usage_id = u.request_id AND p.account_id = e.debit_id
-        WHERE e.s <> COALESCE(p.amount, 0)
-        UNION ALL
-        SELECT u.txn_id FROM billing_usagepart p
-        JOIN billing_usage u ON u.request_id = p.usage_id
-        LEFT JOIN billing_ledgerentry e ON e.txn_id = u.txn_id AND e.debit_id = p.account_id
-        WHERE e.id IS NULL
+            JOIN billing_ledgeraccount a ON a.id = e.debit_id
+            GROUP BY e.txn_id
+        ) x
+        LEFT JOIN (
+            SELECT txn_id, SUM(promo_nano) AS promo, SUM(reward_nano) AS reward, SUM(paid_nano) AS paid,
+                MIN(user_id) AS least, MAX(user_id) AS most
+            FROM billing_usage WHERE txn_id IS NOT NULL GROUP BY txn_id
+        ) u ON u.txn_id = x.txn_id
+        WHERE u.txn_id IS NULL OR u.promo <> x.promo OR u.reward <> x.reward OR u.paid <> x.paid
+            OR u.least <> x.owner_id OR u.most <> x.owner_id
     """,
     "I12 no transaction is without entries": """
         SELECT t.id FROM billing_ledgertxn t LEFT JOIN billing_ledgerentry e ON e.txn_id = t.id WHERE e.id IS NULL
@@ -82,10 +87,6 @@ INVARIANTS: dict[str, str] = {
             ON e.txn_id = t.id AND o.debit_id = e.credit_id AND o.credit_id = e.debit_id AND o.amount = e.amount
         WHERE e.id IS NULL
     """,
-    "a hold is the sum of its parts": """
-        SELECT h.request_id FROM billing_hold h LEFT JOIN billing_holdpart p ON p.hold_id = h.request_id
-        GROUP BY h.request_id, h.amount HAVING h.amount <> COALESCE(SUM(p.amount), 0)
-    """,
     "a hold and its call end alike": """
         SELECT h.request_id FROM billing_hold h LEFT JOIN billing_usage u ON u.request_id = h.request_id
         WHERE (h.state = 'open' AND u.request_id IS NOT NULL)
@@ -95,17 +96,9 @@ INVARIANTS: dict[str, str] = {
             OR (u.user_id <> h.user_id)
             OR ((h.state = 'open') <> (h.closed_at IS NULL))
     """,
-    "a charge is the sum of its parts": """
-        SELECT u.request_id FROM billing_usage u LEFT JOIN billing_usagepart p ON p.usage_id = u.request_id
-        GROUP BY u.request_id, u.charge_nano HAVING u.charge_nano <> COALESCE(SUM(p.amount), 0)
-    """,
     "a charge was posted once": """
-        SELECT u.request_id FROM billing_usage u LEFT JOIN billing_ledgertxn t
-            ON t.id = u.txn_id AND t.kind = 'usage' AND t.source_type = 'usage' AND t.source_id = u.request_id
+        SELECT u.request_id FROM billing_usage u LEFT JOIN billing_ledgertxn t ON t.id = u.txn_id AND t.kind = 'usage'
         WHERE (u.charge_nano > 0) <> (t.id IS NOT NULL)
-        UNION ALL
-        SELECT t.source_id FROM billing_ledgertxn t LEFT JOIN billing_usage u ON u.txn_id = t.id
-        WHERE t.kind = 'usage' AND u.request_id IS NULL
     """,
     "refunds stay within the charge": """
         SELECT u.request_id FROM billing_usage u LEFT JOIN (
@@ -121,8 +114,11 @@ INVARIANTS: dict[str, str] = {
             JOIN billing_ledgerentry e ON e.txn_id = t.id
             WHERE t.kind = 'usage.refund' GROUP BY t.source_id, e.credit_id
         ) r
-        LEFT JOIN billing_usagepart p ON p.usage_id = r.source_id AND p.account_id = r.credit_id
-        WHERE r.s > COALESCE(p.amount, 0)
+        JOIN billing_ledgeraccount a ON a.id = r.credit_id
+        LEFT JOIN billing_usage u ON u.request_id = r.source_id AND u.user_id = a.owner_id
+        WHERE r.s > COALESCE(CASE a.kind
+            WHEN 'user.promo' THEN u.promo_nano WHEN 'user.reward' THEN u.reward_nano WHEN 'user.paid' THEN u.paid_nano
+            END, 0)
     """,
     "a redemption has exactly one posting": """
         SELECT r.txn_id FROM billing_redemption r

@@ -15,7 +15,7 @@ from django.db.models import F, Sum
 from accounts.models import User
 from billing import reservations
 from billing.ledger import SPEND_ORDER, IdempotencyMismatch, LedgerError, Line, account, locked, post
-from billing.models import AccountKind, Hold, LedgerAccount, LedgerEntry, LedgerTxn, Price, Usage, UsagePart
+from billing.models import CLASS_COLUMNS, AccountKind, Hold, LedgerAccount, LedgerEntry, LedgerTxn, Price, Usage
 from billing.prices import Tokens, cost
 
 __all__ = ["Call", "RefundTooLarge", "Tokens", "refund", "settle"]
@@ -82,6 +82,7 @@ def settle(  # noqa: PLR0913 the facts of one call
         "stream": call.stream,
         "client_request_id": call.client_request_id,
         "started_at": call.started_at,
+        "settled_at": now,
         "status": status,
         "http_status": http_status,
         "error_code": error_code,
@@ -172,15 +173,14 @@ def _take(call: Call, held: Hold | None, due: int, now: datetime) -> _Taken:
     """Close the hold; say what of `due` is paid from which class: what was held, then what is spendable."""
     # All three accounts by ascending id before the first is changed: two settlements of one person take turns.
     accounts = locked(User(pk=call.user_id), *SPEND_ORDER)
-    was_held: dict[int, int] = {}
+    own: dict[AccountKind, int] = {}
     if held is not None and held.state == Hold.State.OPEN:
-        was_held = reservations.close(held, Hold.State.SETTLED if due else Hold.State.RELEASED, now)
-    own = {kind: was_held.get(each.pk, 0) for kind, each in accounts.items()}
+        own = reservations.close(held, Hold.State.SETTLED if due else Hold.State.RELEASED, now)
     parts = reservations.split(due, own)
-    rest = {kind: each.spendable + own[kind] - parts.get(kind, 0) for kind, each in accounts.items()}
+    rest = {kind: each.spendable + own.get(kind, 0) - parts.get(kind, 0) for kind, each in accounts.items()}
     for kind, more in reservations.split(due - sum(parts.values()), rest).items():
         parts[kind] = parts.get(kind, 0) + more
-    return _Taken(sum(was_held.values()), parts, accounts)
+    return _Taken(sum(own.values()), parts, accounts)
 
 
 def _post(call: Call, taken: _Taken, now: datetime) -> LedgerTxn | None:
@@ -205,12 +205,10 @@ def _write(call: Call, expired: Usage | None, facts: dict[str, Any], taken: _Tak
         uncollected_nano=due - taken.charge,
         held_nano=expired.held_nano if expired is not None else taken.held,
         late=expired is not None,
+        **{CLASS_COLUMNS[kind]: part for kind, part in taken.parts.items()},
         **facts,
     )
     usage.save(force_insert=expired is None, force_update=expired is not None)
-    UsagePart.objects.bulk_create(
-        UsagePart(usage=usage, account=taken.accounts[kind], amount=part) for kind, part in taken.parts.items()
-    )
     return usage
 
 
@@ -222,5 +220,6 @@ def _left_of(usage: Usage) -> dict[int, int]:
         .annotate(total=Sum("amount"))
         .order_by()
     )
-    parts = usage.parts.order_by("account_id").values_list("account_id", "amount")
-    return {pk: amount - given_back.get(pk, 0) for pk, amount in parts if amount > given_back.get(pk, 0)}
+    accounts = LedgerAccount.objects.filter(owner=usage.user_id, kind__in=usage.parts).order_by("pk")
+    left = {each.pk: usage.parts[AccountKind(each.kind)] - given_back.get(each.pk, 0) for each in accounts}
+    return {pk: amount for pk, amount in left.items() if amount > 0}

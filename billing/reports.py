@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from billing import ledger, prices
-from billing.models import LedgerAccount, LedgerEntry, LedgerTxn, Redemption, Usage, UsagePart
+from billing.models import AccountKind, LedgerAccount, LedgerEntry, LedgerTxn, Redemption, Usage
 from billing.prices import Component, Tokens
 from billing.statements import Statement, midnight, statement
 
@@ -73,7 +73,7 @@ class Receipt:
     lines: list[ReceiptLine]
     exact: str  # the sum before the one rounding, in nano
     cost: int  # nano; charge + uncollected
-    parts: list[UsagePart]
+    parts: dict[AccountKind, int]  # nano by class of credit
     released: int  # nano
     entries: list[LedgerEntry]
 
@@ -122,7 +122,7 @@ def receipt(*, user: User, request_id: str) -> Receipt:
         lines=[_line(component) for component in components],
         exact=_decimal(whole + rest // 1_000_000, rest % 1_000_000),
         cost=call.charge_nano + call.uncollected_nano,
-        parts=list(call.parts.select_related("account").order_by("pk")),
+        parts=call.parts,
         released=max(call.held_nano - call.charge_nano, 0),
         entries=list(entries.select_related("txn", "debit", "credit").order_by("pk")),
     )

@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
 from billing.ledger import SPEND_ORDER, InsufficientBalance, LedgerError, locked
-from billing.models import AccountKind, Hold, HoldPart, LedgerAccount, Usage
+from billing.models import CLASS_COLUMNS, AccountKind, Hold, LedgerAccount, Usage
 
 SWEEP_AT_ONCE = 500
 log = structlog.get_logger("billing")
@@ -74,7 +74,7 @@ def sweep(*, now: datetime) -> int:
             if held is None or held.state != Hold.State.OPEN:
                 continue  # settled a moment ago
             close(held, Hold.State.EXPIRED, now)
-            _write_interrupted(held)
+            _write_interrupted(held, now)
         ended += 1
         log.warning("billing.hold.expired", request=request_id, held_nano=held.amount)
     return ended
@@ -85,13 +85,12 @@ def lock(request_id: str) -> Hold | None:
     return Hold.objects.select_for_update(no_key=True).filter(pk=request_id).first()
 
 
-def close(held: Hold, state: Hold.State, now: datetime) -> dict[int, int]:
-    """End an open hold whose row is locked; what was held of each account, by account id."""
-    parts = dict(HoldPart.objects.filter(hold=held).order_by("account_id").values_list("account_id", "amount"))
-    for account_id, amount in parts.items():
-        LedgerAccount.objects.filter(pk=account_id).update(held=F("held") - amount)
+def close(held: Hold, state: Hold.State, now: datetime) -> dict[AccountKind, int]:
+    """End an open hold whose row is locked; what was held of each class."""
+    for account in LedgerAccount.objects.filter(owner=held.user_id, kind__in=held.parts).order_by("pk"):
+        LedgerAccount.objects.filter(pk=account.pk).update(held=F("held") - held.parts[AccountKind(account.kind)])
     Hold.objects.filter(pk=held.pk, state=Hold.State.OPEN).update(state=state, closed_at=now)
-    return parts
+    return held.parts
 
 
 def split(amount: int, available: Mapping[AccountKind, int]) -> dict[AccountKind, int]:
@@ -110,15 +109,14 @@ def _set_aside(made: Hold) -> None:
         parts = split(made.amount, {kind: account.spendable for kind, account in accounts.items()})
         if sum(parts.values()) < made.amount:
             raise InsufficientBalance(sum(account.spendable for account in accounts.values()))
+        for kind, part in parts.items():
+            setattr(made, CLASS_COLUMNS[kind], part)
         made.save(force_insert=True)
-        HoldPart.objects.bulk_create(
-            HoldPart(hold=made, account=accounts[kind], amount=part) for kind, part in parts.items()
-        )
         for pk, part in sorted((accounts[kind].pk, part) for kind, part in parts.items()):
             LedgerAccount.objects.filter(pk=pk).update(held=F("held") + part)
 
 
-def _write_interrupted(held: Hold) -> None:
+def _write_interrupted(held: Hold, now: datetime) -> None:
     """The row of a call whose end nobody saw: the process died."""
     context = held.context
     if not context.get("key_id"):
@@ -141,6 +139,7 @@ def _write_interrupted(held: Hold) -> None:
             "source": Usage.Source.NONE,
             "held_nano": held.amount,
             "not_charged_because": "interrupted",
+            "settled_at": now,
             "started_at": parse_datetime(context.get("started_at") or "") or held.created_at,
         },
     )

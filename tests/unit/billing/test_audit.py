@@ -15,14 +15,12 @@ from billing import audit, charges, codes, guards, ledger, reservations
 from billing.models import (
     AccountKind,
     Hold,
-    HoldPart,
     LedgerAccount,
     LedgerAudit,
     LedgerEntry,
     LedgerTxn,
     Redemption,
     Usage,
-    UsagePart,
 )
 from billing.money import NANO
 from console import books, tasks

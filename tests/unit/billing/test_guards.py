@@ -20,7 +20,6 @@ from billing import checks, codes, guards, ledger
 from billing.models import (
     AccountKind,
     Hold,
-    HoldPart,
     LedgerAccount,
     LedgerEntry,
     LedgerFlow,
@@ -30,7 +29,6 @@ from billing.models import (
     RedeemCode,
     Redemption,
     Usage,
-    UsagePart,
 )
 from billing.money import MAX_NANO, NANO
 from tests.make import NOW, make_call, make_credit, make_hold, make_key, make_price, make_usage
@@ -197,8 +195,8 @@ CONSTRAINTS = [
     Probe("ledger_entry_two_accounts", lambda: onto_itself(AccountKind.EXPENSE_LOSS)),
     Probe("ledger_flow_unique", lambda: twice(LedgerFlow.objects.all()[0])),
     Probe("hold_amount", lambda: change(Hold, amount=-1)),
-    Probe("hold_part_amount", lambda: change(HoldPart, amount=0)),
-    Probe("hold_part_unique", lambda: twice(HoldPart.objects.all()[0])),
+    Probe("hold_is_the_sum_of_its_parts", lambda: change(Hold, amount=models.F("amount") + 1)),
+    Probe("hold_open_or_closed", lambda: change(Hold, state="open", closed_at=NOW)),
     Probe("price_one_per_moment", lambda: twice(Price.objects.all()[0])),
     Probe("price_bounds", lambda: Price.objects.create(model="m", effective_from=NOW, input_nano_per_mtok=-1)),
     Probe(
@@ -208,8 +206,8 @@ CONSTRAINTS = [
     Probe("usage_bounds", lambda: change(Usage, uncollected_nano=-1)),
     Probe("usage_units", lambda: change(Usage, cached_tokens=-1)),
     Probe("usage_refund_within_charge", lambda: change(Usage, refunded_nano=models.F("charge_nano") + 1)),
-    Probe("usage_part_amount", lambda: change(UsagePart, amount=0)),
-    Probe("usage_part_unique", lambda: twice(UsagePart.objects.all()[0])),
+    Probe("usage_charge_is_the_sum_of_its_parts", lambda: change(Usage, paid_nano=models.F("paid_nano") + 1)),
+    Probe("usage_charge_is_posted", lambda: change(Usage, txn=None)),
     Probe("code", lambda: twice(RedeemCode.objects.all()[0])),
     Probe("redeem_code_amount", lambda: change(RedeemCode, amount_nano=0)),
     Probe("redeem_code_uses_left", lambda: change(RedeemCode, uses_left=-1)),

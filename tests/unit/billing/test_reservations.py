@@ -7,7 +7,7 @@ import pytest
 from accounts.models import User
 from billing import ledger, reservations
 from billing.charges import Tokens
-from billing.models import AccountKind, Hold, HoldPart, LedgerTxn, Usage
+from billing.models import AccountKind, Hold, LedgerTxn, Usage
 from billing.money import NANO
 from tests.make import make_call, make_credit, make_hold, make_key, make_usage
 
@@ -18,7 +18,7 @@ def test_a_hold_takes_gifts_first_then_rewards_then_paid_credit(ada: User) -> No
     make_credit(ada, promo=3, reward=4, paid=10)
     call = make_call(make_key(ada)[0])
     make_hold(call, 9)
-    parts = HoldPart.objects.filter(hold=call.request_id).values_list("account__kind", "amount")
+    parts = Hold.objects.get(pk=call.request_id).parts
     assert dict(parts) == {"user.promo": 3, "user.reward": 4, "user.paid": 2}
     got = ledger.balances(ada)
     assert (got.held, got.spendable, got.promo) == (9, 8, 3)

@@ -1,0 +1,34 @@
+"""The ledger, holds, prices, usage and codes. Rules live in the verbs: ledger, reservations, charges, codes."""
+
+from billing.models.bounds import bounded
+from billing.models.calls import CLASS_COLUMNS, TOKEN_COLUMNS, Hold, Usage, UsageHour
+from billing.models.codes import RedeemCode, Redemption
+from billing.models.ledger import (
+    AccountKind,
+    LedgerAccount,
+    LedgerAudit,
+    LedgerEntry,
+    LedgerFlow,
+    LedgerScale,
+    LedgerTxn,
+)
+from billing.models.prices import Price
+
+__all__ = [
+    "CLASS_COLUMNS",
+    "TOKEN_COLUMNS",
+    "AccountKind",
+    "Hold",
+    "LedgerAccount",
+    "LedgerAudit",
+    "LedgerEntry",
+    "LedgerFlow",
+    "LedgerScale",
+    "LedgerTxn",
+    "Price",
+    "RedeemCode",
+    "Redemption",
+    "Usage",
+    "UsageHour",
+    "bounded",
+]
