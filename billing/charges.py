@@ -1,9 +1,12 @@
-"""Settle a call once; give a charge back.
+"""Settle calls once; give a charge back.
 
-One short transaction closes the hold, posts to the ledger and writes the usage row. The request id is the key of all
-three, so a second settlement finds the first.
+One short transaction closes the holds, posts to the ledger, writes the usage rows and the sums of their hour. A call's
+row is written once, under its request id, so a second settlement finds the first. Calls that end at the same moment are
+settled together (docs/adr/0009): their person's accounts are written once, by one posting.
 """
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,12 +16,23 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
 
 from accounts.models import User
-from billing import reservations
-from billing.ledger import SPEND_ORDER, IdempotencyMismatch, LedgerError, Line, account, locked, post
+from billing import reservations, rollups
+from billing.ledger import (
+    SPEND_ORDER,
+    Event,
+    IdempotencyMismatch,
+    LedgerError,
+    Line,
+    account,
+    locked_of,
+    move_held,
+    post,
+    post_fresh,
+)
 from billing.models import CLASS_COLUMNS, AccountKind, Hold, LedgerAccount, LedgerEntry, LedgerTxn, Price, Usage
 from billing.prices import Tokens, cost
 
-__all__ = ["Call", "RefundTooLarge", "Tokens", "refund", "settle"]
+__all__ = ["Call", "RefundTooLarge", "Settlement", "Tokens", "refund", "settle", "settle_many"]
 
 log = structlog.get_logger("billing")
 
@@ -43,86 +57,54 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
-    held: int  # nano that had been set aside
-    parts: dict[AccountKind, int]
-    accounts: dict[AccountKind, LedgerAccount]
+class Settlement:
+    """How a call ended and what it used. `not_charged_because` is a code of billing/receipts.py, "" for a charge."""
+
+    call: Call
+    tokens: Tokens
+    price: Price | None
+    source: Usage.Source
+    status: Usage.Status
+    http_status: int
+    error_code: str = ""
+    first_byte_ms: int | None = None
+    total_ms: int = 0
+    not_charged_because: str = ""
 
     @property
-    def charge(self) -> int:
-        return sum(self.parts.values())
+    def due(self) -> int:
+        """Nano that the call costs."""
+        return cost(self.price, self.tokens) if self.price is not None and not self.not_charged_because else 0
 
 
-def settle(  # noqa: PLR0913 the facts of one call
-    *,
-    call: Call,
-    tokens: Tokens,
-    price: Price | None,
-    source: Usage.Source,
-    status: Usage.Status,
-    http_status: int,
-    now: datetime,
-    error_code: str = "",
-    first_byte_ms: int | None = None,
-    total_ms: int = 0,
-    not_charged_because: str = "",
-) -> Usage:
-    """Charge what a call cost and write its row. Again: the first row, nothing moves.
+def settle(*, now: datetime, **facts: Any) -> Usage:
+    """One call; `facts` are the fields of a Settlement."""
+    return settle_many([Settlement(**facts)], now=now)[0]
+
+
+def settle_many(settlements: Sequence[Settlement], *, now: datetime) -> list[Usage]:
+    """Charge what calls cost and write their rows, in one transaction. Again: the first row, nothing moves.
 
     Never below zero: what the hold and then the spendable credit do not cover is `uncollected_nano`, and an alert. A
     call settled after its hold expired is charged from what is spendable now; its row says `late`.
     """
-    due = cost(price, tokens) if price is not None and not not_charged_because else 0
-    facts: dict[str, Any] = {
-        "user_id": call.user_id,
-        "key_id": call.key_id,
-        "model": call.model,
-        "endpoint": call.endpoint,
-        "channel": call.channel,
-        "stream": call.stream,
-        "client_request_id": call.client_request_id,
-        "started_at": call.started_at,
-        "settled_at": now,
-        "status": status,
-        "http_status": http_status,
-        "error_code": error_code,
-        "source": source,
-        "price": price,
-        "first_byte_ms": first_byte_ms,
-        "total_ms": total_ms,
-        "not_charged_because": not_charged_because,
-        "input_tokens": tokens.input,
-        "cached_tokens": tokens.cached,
-        "cache_write_tokens": tokens.cache_write,
-        "output_tokens": tokens.output,
-        "reasoning_tokens": tokens.reasoning,
-        "images": tokens.images,
-        "image_class": tokens.image_class,
-    }
     try:
-        with transaction.atomic(durable=True):
-            held = reservations.lock(call.request_id)
-            first = Usage.objects.filter(pk=call.request_id).first()
-            if first is not None and (first.status != Usage.Status.EXPIRED or first.late):
-                return first
-            taken = _take(call, held, due, now)
-            txn = _post(call, taken, now)
-            usage = _write(call, first, {**facts, "txn": txn}, taken, due)
+        rows, written = _settle(settlements, now)
     except IntegrityError:
-        # Without a hold there is no row to lock: somebody else settled this call at the same moment.
-        first = Usage.objects.filter(pk=call.request_id).first()
-        if first is None:
-            raise
-        return first
-    if usage.uncollected_nano or usage.late:
-        log.error(
-            "billing.charge.uncollected" if usage.uncollected_nano else "billing.charge.late",
-            request=usage.pk,
-            charge_nano=usage.charge_nano,
-            uncollected_nano=usage.uncollected_nano,
-            late=usage.late,
-        )
-    return usage
+        # Without a hold there is no row to lock: somebody else settled one of these at the same moment.
+        if len(settlements) > 1:
+            return [settle_many([each], now=now)[0] for each in settlements]
+        return [Usage.objects.get(pk=settlements[0].call.request_id)]
+    for usage in written:
+        if usage.uncollected_nano or usage.late:
+            log.error(
+                "billing.charge.uncollected" if usage.uncollected_nano else "billing.charge.late",
+                request=usage.pk,
+                charge_nano=usage.charge_nano,
+                uncollected_nano=usage.uncollected_nano,
+                late=usage.late,
+            )
+    return rows
 
 
 def refund(*, usage: Usage, amount: int, n: int, actor: User | None, reason: str, now: datetime) -> LedgerTxn:
@@ -156,6 +138,7 @@ def refund(*, usage: Usage, amount: int, n: int, actor: User | None, reason: str
             source_id=usage.pk,
         )
         Usage.objects.filter(pk=usage.pk).update(refunded_nano=F("refunded_nano") + amount)
+        rollups.add_refund(fresh, amount)
     return posted.txn
 
 
@@ -169,47 +152,143 @@ def proportion(amount: int, left: dict[int, int]) -> dict[int, int]:
     return {pk: share for pk, share in shares.items() if share}
 
 
-def _take(call: Call, held: Hold | None, due: int, now: datetime) -> _Taken:
-    """Close the hold; say what of `due` is paid from which class: what was held, then what is spendable."""
-    # All three accounts by ascending id before the first is changed: two settlements of one person take turns.
-    accounts = locked(User(pk=call.user_id), *SPEND_ORDER)
-    own: dict[AccountKind, int] = {}
-    if held is not None and held.state == Hold.State.OPEN:
-        own = reservations.close(held, Hold.State.SETTLED if due else Hold.State.RELEASED, now)
-    parts = reservations.split(due, own)
-    rest = {kind: each.spendable + own.get(kind, 0) - parts.get(kind, 0) for kind, each in accounts.items()}
-    for kind, more in reservations.split(due - sum(parts.values()), rest).items():
-        parts[kind] = parts.get(kind, 0) + more
-    return _Taken(sum(own.values()), parts, accounts)
+def _settle(settlements: Sequence[Settlement], now: datetime) -> tuple[list[Usage], list[Usage]]:
+    """The row of each, and those that were written just now."""
+    with transaction.atomic(durable=True):
+        asked = {each.call.request_id: each for each in settlements}
+        holds = reservations.lock(asked)
+        running = {name for name, held in holds.items() if held.state == Hold.State.OPEN}
+        # An open hold has no row yet, so only the others are looked for.
+        rows = (
+            {row.pk: row for row in Usage.objects.filter(pk__in=asked.keys() - running)} if running < set(asked) else {}
+        )
+        to_write = [each for name, each in asked.items() if name not in rows or _only_expired(rows[name])]
+        expired = [rows[each.call.request_id] for each in to_write if each.call.request_id in rows]
+        written = _charge(to_write, holds, expired, now) if to_write else []
+        rows |= {row.pk: row for row in written}
+    return [rows[each.call.request_id] for each in settlements], written
 
 
-def _post(call: Call, taken: _Taken, now: datetime) -> LedgerTxn | None:
-    if not taken.parts:
-        return None
-    revenue = account(AccountKind.REVENUE_API)
-    return post(
-        kind="usage",
-        key=f"usage:{call.request_id}",
-        lines=[Line(debit=taken.accounts[kind], credit=revenue, amount=part) for kind, part in taken.parts.items()],
-        actor=None,
-        now=now,
-        source_type="usage",
-        source_id=call.request_id,
-    ).txn
+def _only_expired(row: Usage) -> bool:
+    """The sweeper wrote it; the call itself may still come."""
+    return row.status == Usage.Status.EXPIRED and not row.late
 
 
-def _write(call: Call, expired: Usage | None, facts: dict[str, Any], taken: _Taken, due: int) -> Usage:
-    usage = Usage(
+def _charge(
+    settlements: Sequence[Settlement], holds: Mapping[str, Hold], expired: Sequence[Usage], now: datetime
+) -> list[Usage]:
+    # All accounts by ascending id before the first is changed: two settlements of one person take turns.
+    accounts = locked_of({each.call.user_id for each in settlements}, *SPEND_ORDER)
+    before = {row.pk: row for row in expired}
+    free = _Purse(accounts)
+    rows, ended = [], []
+    for each in settlements:
+        held = holds.get(each.call.request_id)
+        if held is not None and held.state == Hold.State.OPEN:
+            ended.append(held)
+        else:
+            held = None
+        rows.append(_row(each, free.pay(each, held), held, before.get(each.call.request_id), now))
+    move_held(reservations.freed(ended, accounts))
+    for state in (Hold.State.SETTLED, Hold.State.RELEASED):
+        pks = [row.pk for row in rows if (row.charge_nano + row.uncollected_nano > 0) == (state == Hold.State.SETTLED)]
+        open_ones = {held.pk for held in ended}.intersection(pks)
+        if open_ones:
+            Hold.objects.filter(pk__in=open_ones).update(state=state, closed_at=now)
+    _post(rows, accounts, now)
+    rollups.add(expired, sign=-1)
+    for row in rows:
+        if row.late:
+            row.save(force_update=True)
+    Usage.objects.bulk_create(row for row in rows if not row.late)
+    rollups.add(rows)
+    return rows
+
+
+class _Purse:
+    """What each person can still spend while a group of calls is settled one after the other."""
+
+    def __init__(self, accounts: Mapping[int, Mapping[AccountKind, LedgerAccount]]) -> None:
+        self._left = {
+            user_id: {kind: each.spendable for kind, each in kinds.items()} for user_id, kinds in accounts.items()
+        }
+
+    def pay(self, settlement: Settlement, held: Hold | None) -> dict[AccountKind, int]:
+        """Which class pays how much: what was held first, then what is spendable. The rest of the hold is free."""
+        left, own = self._left[settlement.call.user_id], held.parts if held is not None else {}
+        due = settlement.due
+        parts = reservations.split(due, own)
+        for kind, part in own.items():
+            left[kind] += part - parts.get(kind, 0)
+        for kind, more in reservations.split(due - sum(parts.values()), left).items():
+            parts[kind] = parts.get(kind, 0) + more
+            left[kind] -= more
+        return parts
+
+
+def _row(
+    settlement: Settlement, parts: Mapping[AccountKind, int], held: Hold | None, expired: Usage | None, now: datetime
+) -> Usage:
+    call, tokens, charge = settlement.call, settlement.tokens, sum(parts.values())
+    held_nano = held.amount if held is not None else 0
+    return Usage(
         request_id=call.request_id,
-        charge_nano=taken.charge,
-        uncollected_nano=due - taken.charge,
-        held_nano=expired.held_nano if expired is not None else taken.held,
+        user_id=call.user_id,
+        key_id=call.key_id,
+        model=call.model,
+        endpoint=call.endpoint,
+        channel=call.channel,
+        stream=call.stream,
+        client_request_id=call.client_request_id,
+        started_at=call.started_at,
+        settled_at=now,
+        status=settlement.status,
+        http_status=settlement.http_status,
+        error_code=settlement.error_code,
+        source=settlement.source,
+        price=settlement.price,
+        first_byte_ms=settlement.first_byte_ms,
+        total_ms=settlement.total_ms,
+        not_charged_because=settlement.not_charged_because,
+        input_tokens=tokens.input,
+        cached_tokens=tokens.cached,
+        cache_write_tokens=tokens.cache_write,
+        output_tokens=tokens.output,
+        reasoning_tokens=tokens.reasoning,
+        images=tokens.images,
+        image_class=tokens.image_class,
+        held_nano=expired.held_nano if expired is not None else held_nano,
+        charge_nano=charge,
+        uncollected_nano=settlement.due - charge,
         late=expired is not None,
-        **{CLASS_COLUMNS[kind]: part for kind, part in taken.parts.items()},
-        **facts,
+        **{CLASS_COLUMNS[kind]: part for kind, part in parts.items()},
     )
-    usage.save(force_insert=expired is None, force_update=expired is not None)
-    return usage
+
+
+def _post(rows: Sequence[Usage], accounts: Mapping[int, Mapping[AccountKind, LedgerAccount]], now: datetime) -> None:
+    """One posting for all charges of a person: a busy account is written once per group, not once per call."""
+    charged: dict[int, list[Usage]] = {}
+    for row in rows:
+        if row.charge_nano:
+            charged.setdefault(row.user_id, []).append(row)
+    if not charged:
+        return
+    revenue = account(AccountKind.REVENUE_API)
+    events = []
+    for user_id, theirs in sorted(charged.items()):
+        sums = {kind: sum(row.parts.get(kind, 0) for row in theirs) for kind in SPEND_ORDER}
+        lines = [Line(accounts[user_id][kind], revenue, amount) for kind, amount in sums.items() if amount]
+        events.append(Event("usage", _key(theirs), lines, "usage", theirs[0].pk if len(theirs) == 1 else ""))
+    for txn, (_, theirs) in zip(post_fresh(events, now=now), sorted(charged.items()), strict=True):
+        for row in theirs:
+            row.txn = txn
+
+
+def _key(rows: Sequence[Usage]) -> str:
+    if len(rows) == 1:
+        return f"usage:{rows[0].pk}"
+    names = " ".join(sorted(row.pk for row in rows))
+    return f"usages:{hashlib.sha256(names.encode()).hexdigest()}"
 
 
 def _left_of(usage: Usage) -> dict[int, int]:

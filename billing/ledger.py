@@ -7,7 +7,7 @@ database (billing/guards.py and the CHECKs of the models); here the refusals get
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -74,6 +74,17 @@ class Line:
     def __post_init__(self) -> None:
         if not 0 < self.amount <= MAX_NANO or self.debit.pk == self.credit.pk:
             raise NotATransfer(f"{self.amount} from {self.debit} to {self.credit}")
+
+
+@dataclass(frozen=True)
+class Event:
+    """What `post_fresh` writes: a transaction and its lines."""
+
+    kind: str
+    key: str
+    lines: Sequence[Line]
+    source_type: str = ""
+    source_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,6 +175,32 @@ def post(  # noqa: PLR0913 each of them is a column of the journal
     return Posted(txn, created=True)
 
 
+def post_fresh(events: Sequence[Event], *, now: datetime) -> list[LedgerTxn]:
+    """Write events of the system that cannot have been posted before: a row of their own, written in the same
+    transaction, would refuse the second time. Nothing is looked up, and all of them take two statements.
+
+    The accounts are locked, held amounts already freed. Raises IntegrityError; then the whole transaction is void.
+    """
+    txns = LedgerTxn.objects.bulk_create(
+        LedgerTxn(
+            kind=event.kind,
+            idempotency_key=event.key,
+            request_hash=_content(event.kind, event.lines, event.source_type, event.source_id, None, None),
+            source_type=event.source_type,
+            source_id=event.source_id,
+            effective_at=now,
+        )
+        for event in events
+    )
+    entries = [
+        LedgerEntry(txn=txn, debit=line.debit, credit=line.credit, amount=line.amount)
+        for txn, event in zip(txns, events, strict=True)
+        for line in event.lines
+    ]
+    LedgerEntry.objects.bulk_create(sorted(entries, key=lambda entry: entry.debit_id))
+    return txns
+
+
 def reverse(*, txn: LedgerTxn, actor: User, reason: str, now: datetime) -> LedgerTxn:
     """The mirror of a transaction, once; nothing is edited. Charges, rewards and withdrawals have their own events.
 
@@ -227,8 +264,30 @@ def locked(user: User, *kinds: AccountKind) -> dict[AccountKind, LedgerAccount]:
 
     PostgreSQL locks the rows in the order of their ids; SQLite's writer lock was taken at BEGIN.
     """
-    rows = LedgerAccount.objects.select_for_update(no_key=True).filter(owner=user, kind__in=kinds, asset=CURRENCY)
-    return {AccountKind(row.kind): row for row in rows.order_by("pk")}
+    return locked_of([user.pk], *kinds).get(user.pk, {})
+
+
+def locked_of(user_ids: Iterable[int], *kinds: AccountKind) -> dict[int, dict[AccountKind, LedgerAccount]]:
+    """The same for several people at once, by the person's id."""
+    rows = LedgerAccount.objects.select_for_update(no_key=True).filter(
+        owner__in=list(user_ids), kind__in=kinds, asset=CURRENCY
+    )
+    found: dict[int, dict[AccountKind, LedgerAccount]] = {}
+    for row in rows.order_by("pk"):
+        found.setdefault(row.owner_id or 0, {})[AccountKind(row.kind)] = row
+    return found
+
+
+def move_held(changes: Mapping[LedgerAccount, int]) -> None:
+    """What is held of each account (whose rows are locked) becomes more or less, in one statement."""
+    if not changes:
+        return
+    cases = " ".join(["WHEN %s THEN %s"] * len(changes))
+    places = ", ".join(["%s"] * len(changes))
+    values = [part for account, change in changes.items() for part in (account.pk, change)]
+    query = f"UPDATE billing_ledgeraccount SET held = held + CASE id {cases} END WHERE id IN ({places})"  # noqa: S608 no values
+    with connection.cursor() as cursor:
+        cursor.execute(query, [*values, *(account.pk for account in changes)])
 
 
 def refused_by(error: IntegrityError) -> str:

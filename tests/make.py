@@ -86,7 +86,8 @@ def make_hold(call: Call, amount: int, *, lasts: timedelta = timedelta(minutes=5
         amount=amount,
         now=call.started_at,
         expires_at=call.started_at + lasts,
-        context={"key_id": call.key_id, "model": call.model, "endpoint": call.endpoint},
+        key_id=call.key_id,
+        context={"model": call.model, "endpoint": call.endpoint},
     )
 
 

@@ -29,6 +29,7 @@ from billing.models import (
     RedeemCode,
     Redemption,
     Usage,
+    UsageHour,
 )
 from billing.money import MAX_NANO, NANO
 from tests.make import NOW, make_call, make_credit, make_hold, make_key, make_price, make_usage
@@ -194,7 +195,7 @@ CONSTRAINTS = [
     ),
     Probe("ledger_entry_two_accounts", lambda: onto_itself(AccountKind.EXPENSE_LOSS)),
     Probe("ledger_flow_unique", lambda: twice(LedgerFlow.objects.all()[0])),
-    Probe("hold_amount", lambda: change(Hold, amount=-1)),
+    Probe("hold_amount", lambda: change(Hold, amount=TOO_MUCH, paid_nano=TOO_MUCH, promo_nano=0)),
     Probe("hold_is_the_sum_of_its_parts", lambda: change(Hold, amount=models.F("amount") + 1)),
     Probe("hold_open_or_closed", lambda: change(Hold, state="open", closed_at=NOW)),
     Probe("price_one_per_moment", lambda: twice(Price.objects.all()[0])),
@@ -208,6 +209,9 @@ CONSTRAINTS = [
     Probe("usage_refund_within_charge", lambda: change(Usage, refunded_nano=models.F("charge_nano") + 1)),
     Probe("usage_charge_is_the_sum_of_its_parts", lambda: change(Usage, paid_nano=models.F("paid_nano") + 1)),
     Probe("usage_charge_is_posted", lambda: change(Usage, txn=None)),
+    Probe("usage_hour_unique", lambda: twice(UsageHour.objects.all()[0])),
+    Probe("usage_hour_bounds", lambda: change(UsageHour, refunded_nano=-1)),
+    Probe("usage_hour_charge_is_the_sum_of_its_parts", lambda: change(UsageHour, paid_nano=models.F("paid_nano") + 1)),
     Probe("code", lambda: twice(RedeemCode.objects.all()[0])),
     Probe("redeem_code_amount", lambda: change(RedeemCode, amount_nano=0)),
     Probe("redeem_code_uses_left", lambda: change(RedeemCode, uses_left=-1)),
