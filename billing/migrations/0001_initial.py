@@ -89,6 +89,30 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Notice',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('low_balance', 'The balance falls below my threshold'), ('limit_reached', 'A spend limit is used to 50, 80 or 100 %'), ('promo_expiring', 'Promotional credit expires within a week'), ('topup_receipt', 'Receipt of each top-up'), ('auto_topup_failed', 'An automatic top-up failed'), ('auto_topup_action', 'An automatic top-up needs my confirmation'), ('payment_disputed', 'A payment was disputed'), ('refund', 'A payment was refunded')], max_length=32)),
+                ('key', models.CharField(max_length=200)),
+                ('data', models.JSONField(default=dict)),
+                ('created_at', models.DateTimeField()),
+                ('due_at', models.DateTimeField()),
+                ('attempts', models.SmallIntegerField(default=0)),
+                ('sent_at', models.DateTimeField(null=True)),
+                ('dropped_because', models.CharField(blank=True, choices=[('unwanted', 'Switched off by the person'), ('gone', 'The account is closed'), ('failed', 'Given up after several attempts')], max_length=12)),
+                ('last_error', models.CharField(blank=True, max_length=120)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='notices', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='NoticeOff',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('low_balance', 'The balance falls below my threshold'), ('limit_reached', 'A spend limit is used to 50, 80 or 100 %'), ('promo_expiring', 'Promotional credit expires within a week'), ('topup_receipt', 'Receipt of each top-up')], max_length=32)),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notices_off', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Price',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -253,6 +277,26 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='ledgerentry',
             constraint=models.CheckConstraint(condition=models.Q(('debit', models.F('credit')), _negated=True), name='ledger_entry_two_accounts'),
+        ),
+        migrations.AddIndex(
+            model_name='notice',
+            index=models.Index(condition=models.Q(('dropped_because', ''), ('sent_at', None)), fields=['due_at'], name='notice_due'),
+        ),
+        migrations.AddIndex(
+            model_name='notice',
+            index=models.Index(fields=['user', '-id'], name='notice_of_person'),
+        ),
+        migrations.AddConstraint(
+            model_name='notice',
+            constraint=models.UniqueConstraint(fields=('key',), name='notice_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='notice',
+            constraint=models.CheckConstraint(condition=models.Q(('sent_at', None), ('dropped_because', ''), _connector='OR'), name='notice_one_end'),
+        ),
+        migrations.AddConstraint(
+            model_name='noticeoff',
+            constraint=models.UniqueConstraint(fields=('user', 'kind'), name='notice_off_once'),
         ),
         migrations.AddConstraint(
             model_name='price',

@@ -12,10 +12,12 @@ from billing.models.ledger import (
     LedgerScale,
     LedgerTxn,
 )
+from billing.models.notices import OPTIONAL_NOTICES, Notice, NoticeKind, NoticeOff
 from billing.models.prices import Price
 
 __all__ = [
     "CLASS_COLUMNS",
+    "OPTIONAL_NOTICES",
     "TOKEN_COLUMNS",
     "AccountKind",
     "Hold",
@@ -25,6 +27,9 @@ __all__ = [
     "LedgerFlow",
     "LedgerScale",
     "LedgerTxn",
+    "Notice",
+    "NoticeKind",
+    "NoticeOff",
     "Price",
     "RedeemCode",
     "Redemption",

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
 from accounts.models import User
-from billing import checks, codes, guards, ledger
+from billing import checks, codes, guards, ledger, notices
 from billing.models import (
     AccountKind,
     Hold,
@@ -25,6 +25,8 @@ from billing.models import (
     LedgerFlow,
     LedgerScale,
     LedgerTxn,
+    Notice,
+    NoticeOff,
     Price,
     RedeemCode,
     Redemption,
@@ -55,6 +57,8 @@ def scene(ada: User, cleo: User) -> None:
     make_hold(make_call(key), 500)
     code = codes.create(kind="promo", amount=5, uses=2, expires_at=None, note="", by=None)
     codes.redeem(user=ada, code=code.code, now=NOW)
+    notices.write(user=ada, kind="refund", key="probe", data={}, now=NOW)
+    notices.choose(user=ada, wanted=[])
 
 
 def owned(kind: AccountKind, email: str = "ada@example.com") -> LedgerAccount:
@@ -216,6 +220,9 @@ CONSTRAINTS = [
     Probe("redeem_code_amount", lambda: change(RedeemCode, amount_nano=0)),
     Probe("redeem_code_uses_left", lambda: change(RedeemCode, uses_left=-1)),
     Probe("redemption_once_per_person", lambda: twice(Redemption.objects.all()[0])),
+    Probe("notice_once", lambda: twice(Notice.objects.all()[0])),
+    Probe("notice_one_end", lambda: change(Notice, sent_at=NOW, dropped_because="failed")),
+    Probe("notice_off_once", lambda: twice(NoticeOff.objects.all()[0])),
 ]
 
 
