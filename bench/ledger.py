@@ -27,10 +27,11 @@ def measure(seconds: float) -> float:
     done, began = 0, time.monotonic()
     while time.monotonic() - began < seconds:
         now, request_id = timezone.now(), new_public_id("req")
-        context = {"key_id": key.pk, "model": MODEL}
+        context = {"model": MODEL}
         reservations.hold(
             request_id=request_id,
             user=key.user,
+            key_id=key.pk,
             amount=HELD,
             now=now,
             expires_at=now + timedelta(minutes=5),

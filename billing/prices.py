@@ -1,6 +1,6 @@
 """What a model costs at a moment, and what a call comes to. One division per charge, at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,6 +60,15 @@ class Component:
 def in_force(model: str, at: datetime) -> Price | None:
     """The price of a model at a moment. One query."""
     return Price.objects.filter(model=model, effective_from__lte=at).order_by("-effective_from").first()
+
+
+def in_force_many(asked: Iterable[tuple[str, datetime]]) -> list[Price | None]:
+    """The same for many pairs of model and moment, in their order. One query."""
+    pairs = list(asked)
+    history: dict[str, list[Price]] = {}
+    for price in Price.objects.filter(model__in={model for model, _ in pairs}).order_by("-effective_from"):
+        history.setdefault(price.model, []).append(price)
+    return [next((each for each in history.get(model, []) if each.effective_from <= at), None) for model, at in pairs]
 
 
 def set_price(

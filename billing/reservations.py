@@ -35,7 +35,7 @@ class Ask:
 
     request_id: str
     user_id: int
-    key_id: int | None
+    key_id: int
     amount: int
     now: datetime
     expires_at: datetime
@@ -47,11 +47,11 @@ def hold(
     *,
     request_id: str,
     user: User,
+    key_id: int,
     amount: int,
     now: datetime,
     expires_at: datetime,
     context: Mapping[str, Any],
-    key_id: int | None = None,
 ) -> Hold:
     """Take `amount` nano out of what can be spent: promotional credit first, then rewards, then paid.
 
@@ -197,9 +197,6 @@ def _the_first(ask: Ask, before: Hold) -> Hold | LedgerError:
 def _write_interrupted(held: Hold, now: datetime) -> None:
     """The row of a call whose end nobody saw: the process died."""
     context = held.context
-    if held.key_id is None:
-        log.error("billing.hold.without_key", request=held.pk)
-        return
     row = Usage(
         request_id=held.pk,
         user_id=held.user_id,

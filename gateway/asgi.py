@@ -11,6 +11,7 @@ from gateway.errors import Bug, Draining, GatewayError
 from gateway.relay import Relay, log_bug
 from gateway.routing import Routing
 from gateway.store import Store
+from gateway.till import Till
 from gateway.upstream import Upstream
 
 GOODBYE_S = 20.0  # what was cut off gets this long to tell its caller and settle
@@ -69,6 +70,6 @@ class Gateway:
         if self._endpoints is None:
             self._store = Store()
             keyring, routing = Keyring(self._store), Routing(self._store)
-            self._relay = Relay(self._store, keyring, routing, self._upstream)
+            self._relay = Relay(Till(self._store), keyring, routing, self._upstream)
             self._endpoints = Endpoints(keyring, routing, self._relay)
         return self._endpoints

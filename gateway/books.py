@@ -1,24 +1,23 @@
-"""The two touches of money: hold the worst case before a call, settle after it. Short, each its own transaction."""
+"""The two touches of money: hold the worst case before a call, settle after it. Many calls at a time."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 
-from accounts.models import User
 from billing import charges, prices, reservations
-from billing.charges import Call
-from billing.ledger import InsufficientBalance
-from billing.models import Price, Usage
+from billing.charges import Call, Settlement
+from billing.ledger import InsufficientBalance, LedgerError
+from billing.models import Hold, Price, Usage
 from billing.money import CURRENCY, format_amount
 from billing.prices import Tokens
 from gateway.errors import InsufficientCredit, NoChannel
-from gateway.metering import Measured, affordable_output, worst_cost
+from gateway.metering import affordable_output, worst_cost
 from gateway.protocols.wire import Ask
 from gateway.routing import Card
 
-TRIES = 3  # the balance may shrink between asking what it can hold and holding it
 log = structlog.get_logger("gateway")
 
 
@@ -29,94 +28,131 @@ class Reservation:
     cap: int | None = None  # output tokens to ask the provider for, where the balance covers less than the default
 
 
-def reserve(call: Call, card: Card, ask: Ask, *, input_bound: int, limits_output: bool) -> Reservation:
-    """Hold the most this call may cost. Raises InsufficientCredit, or NoChannel for a model without a price."""
-    price = prices.in_force(call.model, call.started_at)
-    if price is None:
-        raise NoChannel(
-            f"`{call.model}` has no price yet, so it cannot be called. Please tell the operator.", code="no_price"
+@dataclass(slots=True)
+class Want:
+    """A call that is about to begin, and what its worst case comes to."""
+
+    call: Call
+    card: Card
+    ask: Ask
+    input_bound: int
+    limits_output: bool  # the most that it makes is counted in tokens, not in images
+    price: Price = field(init=False)
+    cap: int | None = None
+
+    @property
+    def input_tokens(self) -> int:
+        return min(self.input_bound, self.card.context_tokens)
+
+    def cost(self, output_tokens: int) -> int:
+        """Nano that the call costs at most, with so many output tokens for each choice."""
+        if self.limits_output:
+            return worst_cost(self.price, input_tokens=self.input_tokens, output_tokens=output_tokens * self.ask.n)
+        made = Tokens(input=self.input_tokens, images=self.ask.n, image_class=self.ask.image_class)
+        return prices.cost(self.price, made)
+
+    @property
+    def output_tokens(self) -> int:
+        return self.ask.max_output or self.card.default_output_tokens
+
+    def affordable(self, spendable: int) -> int:
+        """Output tokens for each choice that `spendable` nano can hold."""
+        return affordable_output(
+            self.price,
+            input_tokens=self.input_tokens,
+            at_most=self.output_tokens,
+            n=self.ask.n,
+            spendable=spendable,
         )
-    input_tokens = min(input_bound, card.context_tokens)
-    if not limits_output:
-        return _reserve_images(call, ask, price, input_tokens)
-    output, cap = ask.max_output or card.default_output_tokens, None
-    for _ in range(TRIES):
-        amount = worst_cost(price, input_tokens=input_tokens, output_tokens=output * ask.n)
-        try:
-            _hold(call, price, amount)
-        except InsufficientBalance as short:
-            able = affordable_output(
-                price, input_tokens=input_tokens, at_most=output, n=ask.n, spendable=short.spendable
+
+    def smaller(self, spendable: int) -> int:
+        """A caller who named no limit gets the largest one that the balance covers. 0: not even one token."""
+        able = self.affordable(spendable)
+        self.cap = able or None
+        return self.cost(able) if able else 0
+
+    def held(self) -> reservations.Ask:
+        call = self.call
+        can_shrink = self.limits_output and self.ask.max_output is None
+        return reservations.Ask(
+            request_id=call.request_id,
+            user_id=call.user_id,
+            key_id=call.key_id,
+            amount=self.cost(self.output_tokens),
+            now=call.started_at,
+            expires_at=call.started_at + timedelta(seconds=settings.GATEWAY_TOTAL_TIMEOUT_S + settings.HOLD_GRACE_S),
+            context={
+                "model": call.model,
+                "endpoint": call.endpoint,
+                "channel": call.channel,
+                "stream": call.stream,
+                "price_id": self.price.pk,
+                "client_request_id": call.client_request_id,
+                "started_at": call.started_at.isoformat(),
+            },
+            smaller=self.smaller if can_shrink else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A call that has ended, and when."""
+
+    settlement: Settlement
+    now: datetime
+
+
+def reserve_many(wants: Sequence[Want]) -> list[Reservation | Exception]:
+    """The most each call may cost is held. Answers may be refusals: InsufficientCredit, NoChannel without a price."""
+    answers: dict[str, Reservation | Exception] = {}
+    found = prices.in_force_many((want.call.model, want.call.started_at) for want in wants)
+    asked = []
+    for want, price in zip(wants, found, strict=True):
+        if price is None:
+            answers[want.call.request_id] = NoChannel(
+                f"`{want.call.model}` has no price yet, so it cannot be called. Please tell the operator.",
+                code="no_price",
             )
-            if ask.max_output is not None or able < 1:
-                raise _cannot_pay(short.spendable, ask, able) from None
-            output = cap = able
         else:
-            return Reservation(price, amount, cap)
-    raise _cannot_pay(0, ask, 0)
+            want.price = price
+            asked.append(want)
+    for want, made in zip(asked, reservations.hold_many([want.held() for want in asked]) if asked else [], strict=True):
+        answers[want.call.request_id] = (
+            Reservation(want.price, made.amount, want.cap) if isinstance(made, Hold) else _refusal(want, made)
+        )
+    return [answers[want.call.request_id] for want in wants]
 
 
-def settle(call: Call, reservation: Reservation, measured: Measured, *, status: Usage.Status, **facts: object) -> Usage:
-    """Close the hold, write the row. Safe to call again: the first one counts."""
-    usage = charges.settle(
-        call=call,
-        tokens=measured.tokens,
-        price=reservation.price,
-        source=measured.source,
-        status=status,
-        not_charged_because=measured.not_charged_because,
-        **facts,  # type: ignore[arg-type]  # the relay names them
-    )
-    log.info(
-        "gateway.request.settled",
-        request=call.request_id,
-        key=call.key_id,
-        model=call.model,
-        endpoint=call.endpoint,
-        channel=call.channel,
-        status=status.value,
-        source=measured.source.value,
-        charge_nano=usage.charge_nano,
-        total_ms=usage.total_ms,
-    )
-    return usage
+def settle_many(ended: Sequence[Ended]) -> list[Usage | Exception]:
+    """Close the holds, write the rows. Safe to call again: the first one counts."""
+    rows = charges.settle_many([each.settlement for each in ended], now=max(each.now for each in ended))
+    for usage in rows:
+        log.info(
+            "gateway.request.settled",
+            request=usage.pk,
+            key=usage.key_id,
+            model=usage.model,
+            endpoint=usage.endpoint,
+            channel=usage.channel,
+            status=str(usage.status),
+            source=str(usage.source),
+            charge_nano=usage.charge_nano,
+            total_ms=usage.total_ms,
+        )
+    return list(rows)
 
 
-def _reserve_images(call: Call, ask: Ask, price: Price, input_tokens: int) -> Reservation:
-    tokens = Tokens(input=input_tokens, images=ask.n, image_class=ask.image_class)
-    amount = prices.cost(price, tokens)
-    try:
-        _hold(call, price, amount)
-    except InsufficientBalance as short:
-        one = prices.cost(price, Tokens(images=1, image_class=ask.image_class))
-        able = short.spendable // one if one else 0
-        raise InsufficientCredit(
-            f"Your balance of {_shown(short.spendable)} is not enough: this call needs {_shown(amount)}. It covers "
-            f"{able} of these images. Ask for fewer with `n`, or add credit at /billing/.",
-            param="n",
-        ) from None
-    return Reservation(price, amount)
-
-
-def _hold(call: Call, price: Price, amount: int) -> None:
-    lasts = timedelta(seconds=settings.GATEWAY_TOTAL_TIMEOUT_S + settings.HOLD_GRACE_S)
-    context = {
-        "key_id": call.key_id,
-        "model": call.model,
-        "endpoint": call.endpoint,
-        "channel": call.channel,
-        "stream": call.stream,
-        "price_id": price.pk,
-        "client_request_id": call.client_request_id,
-        "started_at": call.started_at.isoformat(),
-    }
-    reservations.hold(
-        request_id=call.request_id,
-        user=User(pk=call.user_id),
-        amount=amount,
-        now=call.started_at,
-        expires_at=call.started_at + lasts,
-        context=context,
+def _refusal(want: Want, refused: LedgerError) -> Exception:
+    if not isinstance(refused, InsufficientBalance):
+        return refused
+    if want.limits_output:
+        return _cannot_pay(refused.spendable, want.ask, want.affordable(refused.spendable))
+    one = prices.cost(want.price, Tokens(images=1, image_class=want.ask.image_class))
+    able = refused.spendable // one if one else 0
+    return InsufficientCredit(
+        f"Your balance of {_shown(refused.spendable)} is not enough: this call needs {_shown(want.cost(0))}. It covers "
+        f"{able} of these images. Ask for fewer with `n`, or add credit at /billing/.",
+        param="n",
     )
 
 

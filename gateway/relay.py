@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from billing.charges import Settlement
 from billing.models import Usage
-from gateway import books
 from gateway.auth import Keyring
+from gateway.books import Ended, Want
 from gateway.call import Call
 from gateway.edge import ClientLeft, Request
 from gateway.errors import (
@@ -30,7 +31,7 @@ from gateway.protocols import body as bodies
 from gateway.protocols.sse import KEEP_ALIVE, EventTooLarge, Framer
 from gateway.protocols.wire import Act, BadAnswer, StreamWatch, Wire, decode
 from gateway.routing import Routing
-from gateway.store import Store
+from gateway.till import Till
 from gateway.upstream import Answer, Upstream, headers_for, mask
 
 LARGE_BODY = 1024 * 1024  # parsed beside the loop from this size on
@@ -44,8 +45,8 @@ log = structlog.get_logger("gateway")
 
 
 class Relay:
-    def __init__(self, store: Store, keyring: Keyring, routing: Routing, upstream: Upstream) -> None:
-        self._store = store
+    def __init__(self, till: Till, keyring: Keyring, routing: Routing, upstream: Upstream) -> None:
+        self._till = till
         self._keyring = keyring
         self._routing = routing
         self._upstream = upstream
@@ -87,13 +88,8 @@ class Relay:
         call.upstream_headers = headers_for(call.request, call.wire)
 
     async def reserve(self, call: Call) -> None:
-        call.reservation = await self._store.write(
-            books.reserve,
-            call.billed,
-            call.card,
-            call.ask,
-            input_bound=call.body.input_bound,
-            limits_output=bool(call.wire.limit_field),
+        call.reservation = await self._till.reserve(
+            Want(call.billed, call.card, call.ask, call.body.input_bound, limits_output=bool(call.wire.limit_field))
         )
 
     # --- with the provider ------------------------------------------------------------------------------------------
@@ -255,22 +251,22 @@ class Relay:
         return task.result() if done else None
 
     async def _settle(self, call: Call, measured: Measured) -> Usage | None:
-        billed, total_ms = call.billed, call.request.elapsed_ms
+        settlement = Settlement(
+            call=call.billed,
+            tokens=measured.tokens,
+            price=call.reservation.price,
+            source=measured.source,
+            status=call.status,
+            http_status=call.http_status,
+            error_code=call.error.code if call.error else "",
+            first_byte_ms=call.first_byte_ms,
+            total_ms=call.request.elapsed_ms,
+            not_charged_because=measured.not_charged_because,
+        )
         for pause in SETTLE_PAUSES_S:
             await asyncio.sleep(pause)
             try:
-                return await self._store.write(
-                    books.settle,
-                    billed,
-                    call.reservation,
-                    measured,
-                    status=call.status,
-                    http_status=call.http_status,
-                    now=call.request.now(),
-                    error_code=call.error.code if call.error else "",
-                    first_byte_ms=call.first_byte_ms,
-                    total_ms=total_ms,
-                )
+                return await self._till.settle(Ended(settlement, call.request.now()))
             except StoreDown:
                 continue
             except Exception as error:  # noqa: BLE001 the answer still goes out; the sweeper ends the hold

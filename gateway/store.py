@@ -53,7 +53,7 @@ def _on_live_connection(function: Callable[[], T]) -> T:
     try:
         return function()
     except (OperationalError, InterfaceError):
-        if driver is None or _is_alive(driver):
+        if _is_alive(driver):
             raise
         connections.close_all()
         return function()
@@ -64,6 +64,8 @@ def _is_alive(driver: object) -> bool:
 
     The end of a broken transaction opens a new connection by itself: that one being well says nothing of the old one.
     """
-    if connection.connection is not driver or connection.in_atomic_block:
+    if connection.connection is None or connection.in_atomic_block:
+        return False
+    if driver is not None and connection.connection is not driver:
         return False
     return connection.vendor == "sqlite" or connection.is_usable()

@@ -84,7 +84,8 @@ def money_of(user: int) -> dict[str, int]:
 def context_of_hold(user: int) -> dict[str, Any]:
     from billing.models import Hold
 
-    return dict(Hold.objects.filter(user_id=user).latest("created_at").context)
+    hold = Hold.objects.filter(user_id=user).latest("created_at")
+    return {**hold.context, "key_id": hold.key_id}
 
 
 def last_used(key_id: int) -> datetime | None:

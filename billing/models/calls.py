@@ -53,7 +53,7 @@ class Hold(Funded):
 
     request_id = models.CharField(max_length=40, primary_key=True)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
-    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False)
     amount = models.BigIntegerField()
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     context = models.JSONField(default=dict)  # model, endpoint, price: for the row of an expired hold

@@ -230,10 +230,11 @@ class Ledger(RuleBasedStateMachine):
             return reservations.hold(
                 request_id=call.request_id,
                 user=self.users[who],
+                key_id=call.key_id,
                 amount=amount,
                 now=call.started_at,
                 expires_at=expires_at,
-                context={"key_id": call.key_id, "model": call.model, "endpoint": call.endpoint},
+                context={"model": call.model, "endpoint": call.endpoint},
             )
 
         with both_refuse(oracle_refused=refused):

@@ -29,7 +29,7 @@ def test_it_runs_in_a_thread_of_its_own() -> None:
 
 
 def test_a_dead_connection_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_is_alive", lambda: False)
+    monkeypatch.setattr(store, "_is_alive", lambda _driver: False)
     tries: list[int] = []
 
     def flaky() -> str:
@@ -43,7 +43,7 @@ def test_a_dead_connection_is_replaced_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_refusal_of_a_live_database_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_is_alive", lambda: True)
+    monkeypatch.setattr(store, "_is_alive", lambda _driver: True)
     tries: list[int] = []
 
     def busy() -> None:

@@ -59,7 +59,13 @@ def charge(user: User, *, client_id: str, purpose: str = "playground") -> Usage:
     price = prices.set_price(model="image-test", effective_from=NOW, image_nano={"*/*": 40_000_000})
     request_id = f"req_{uuid.uuid4().hex[:20]}"
     reservations.hold(
-        request_id=request_id, user=user, amount=50_000_000, now=NOW, expires_at=LATER, context={"model": "image-test"}
+        request_id=request_id,
+        user=user,
+        key_id=key.pk,
+        amount=50_000_000,
+        now=NOW,
+        expires_at=LATER,
+        context={"model": "image-test"},
     )
     call = charges.Call(
         request_id=request_id,
