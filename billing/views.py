@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import AuthedRequest
-from billing import codes, reports
+from billing import codes, receipts, reports
 from billing.forms import RedeemForm, UsageFilter
 from billing.models import LedgerAudit, Usage
 from billing.money import SYMBOL, format_amount
@@ -34,7 +34,7 @@ def usage_list(request: HttpRequest) -> HttpResponse:
 def usage_detail(request: HttpRequest, request_id: str) -> HttpResponse:
     request = cast("AuthedRequest", request)
     try:
-        receipt = reports.receipt(user=request.user, request_id=request_id)
+        receipt = receipts.receipt(user=request.user, request_id=request_id)
     except (Usage.DoesNotExist, ValueError):
         raise Http404 from None
     return render(request, "billing/usage_detail.html", {"receipt": receipt, "call": receipt.call})

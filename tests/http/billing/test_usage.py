@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import ApiKey, User
-from billing import charges, reports, reservations
+from billing import charges, receipts, reports, reservations
 from billing.charges import Tokens
 from billing.models import Usage
 from billing.money import NANO
@@ -162,12 +162,12 @@ def test_a_receipt_shows_each_class_that_paid_and_each_refund(
     assert "API revenue Paid credit $0.00015" in text
 
 
-@pytest.mark.parametrize("code", [*reports.REASONS, "a_code_of_tomorrow"])
+@pytest.mark.parametrize("code", [*receipts.REASONS, "a_code_of_tomorrow"])
 def test_a_free_call_says_why(client: Client, ada: User, key: ApiKey, code: str) -> None:
     usage = make_usage(key, tokens=Tokens(), held=10, status=Usage.Status.FAILED, not_charged_because=code)
     text = words(page(client, ada, f"/usage/{usage.pk}/"))
     assert "Not charged" in text
-    assert str(reports.REASONS.get(code, code)) in text
+    assert str(receipts.REASONS.get(code, code)) in text
     assert "Nothing was posted." in text
     assert "Charged $0.00" in text
 
