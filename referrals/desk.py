@@ -1,11 +1,9 @@
 """The support desk: the queue and one page per request. For staff; to everybody else it is not there."""
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, cast
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,26 +12,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import client_ip
+from accounts.http import client_ip, staff_only
 from accounts.models import User
 from billing.money import format_amount
 from referrals import cases, forms, payees, policies, refusals, withdrawals
 from referrals.models import HoldReason, Withdrawal
 
 PAGE = 50
-P = ParamSpec("P")
-
-
-def staff_only(
-    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
-    @wraps(view)
-    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if not cast("User", request.user).is_staff:
-            raise Http404
-        return view(request, *args, **kwargs)
-
-    return login_required(checked)  # type: ignore[return-value] # wraps() names the first argument
 
 
 @staff_only
