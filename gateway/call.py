@@ -11,6 +11,8 @@ from gateway.books import Reservation
 from gateway.edge import Request
 from gateway.errors import GatewayError, Headers
 from gateway.protocols.body import Body
+from gateway.protocols.cost import event_with_cost, with_cost
+from gateway.protocols.sse import Event
 from gateway.protocols.wire import Ask, Seen, StreamWatch, Wire
 from gateway.routing import Card, Way
 
@@ -34,6 +36,7 @@ class Call:
     seen: Seen = field(default_factory=Seen)  # of a whole answer
     text_bytes: int = 0
     answer: bytes = b""
+    ending: list[Event] = field(default_factory=list)  # the last events, kept back until the charge is known
     forwarded: bool = False  # a byte of content is with the caller: no other channel from here on
     first_byte_ms: int | None = None
     heard_at: float = 0.0
@@ -95,8 +98,20 @@ class Call:
             headers.append((b"x-qyuan-cost", format_amount(usage.charge_nano).encode()))
         return headers
 
+    def answer_with(self, usage: Usage | None) -> bytes:
+        """The whole answer, its usage with what was charged."""
+        return with_cost(self.answer, self.wire.usage_path, _shown(usage))
+
+    def ending_with(self, usage: Usage | None) -> bytes:
+        """The same for the last events of a stream."""
+        return b"".join(event_with_cost(event, self.wire.event_usage_path, _shown(usage)) for event in self.ending)
+
     def _limit_field(self) -> str:
         """OpenAI's newer models take only `max_completion_tokens`; others of its shape know only `max_tokens`."""
         if self.wire.limit_field == "max_completion_tokens" and self.card.family != "openai":
             return "max_tokens"
         return self.wire.limit_field
+
+
+def _shown(usage: Usage | None) -> str | None:
+    return None if usage is None else format_amount(usage.charge_nano)

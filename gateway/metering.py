@@ -26,7 +26,7 @@ def measure_complete(seen: Seen, *, input_count: int, text_bytes: int) -> Measur
     """An answer that ended as it should."""
     if seen.images:
         return Measured(Tokens(images=seen.images, image_class=seen.image_class), Usage.Source.UPSTREAM)
-    if seen.output is None and not text_bytes:
+    if not text_bytes and not seen.output and not seen.reasoning:  # the input alone is worth nothing to anybody
         return Measured(Tokens(), Usage.Source.NONE, "empty_answer")
     return _measure(seen, input_count, text_bytes)
 

@@ -118,3 +118,30 @@ def drop_connections() -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
             "AND pid <> pg_backend_pid()"
         )
+
+
+def slow_settling(*, wait_s: float, takes_s: float) -> None:
+    """From now on the database takes its time over a charge, and an answer waits for it so long."""
+    import time
+
+    from billing import charges
+    from gateway import relay
+
+    settle_many = _USUAL.setdefault("settle_many", charges.settle_many)
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(takes_s)
+        return settle_many(*args, **kwargs)
+
+    relay.SETTLE_WAIT_S = wait_s
+    charges.settle_many = slowly if takes_s else settle_many
+
+
+def check_keys_every(seconds: float, *, grace_s: float) -> None:
+    """How soon a running stream notices that its key was revoked, and how long it may go on then."""
+    from gateway import relay
+
+    relay.KEY_CHECK_S, relay.REVOKED_GRACE_S = seconds, grace_s
+
+
+_USUAL: dict[str, Any] = {}

@@ -120,6 +120,7 @@ class MessagesWatch(StreamWatch):
         elif kind == "message_delta":
             self.count_input(child(chunk, "usage"))
             self.count_output(child(chunk, "usage"))
+            return Act.COST
         elif kind == "message_stop":
             self.complete = True
             return Act.LAST

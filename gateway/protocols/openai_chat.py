@@ -137,7 +137,11 @@ class ChatWatch(StreamWatch):
                 self.complete = self._finished >= self.choices
         usage = child(chunk, "usage")
         self.count_usage(usage)
-        return Act.HIDE if usage and not choices and self.hide_usage else Act.FORWARD
+        if not usage or (choices and not self.complete):
+            return Act.FORWARD
+        if self.hide_usage:
+            return Act.FORWARD if choices else Act.HIDE
+        return Act.COST
 
     def ending(self) -> bytes:
         return DONE

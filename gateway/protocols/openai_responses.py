@@ -59,6 +59,7 @@ class Responses(Wire):
     protocol = "openai"
     upstream_path = "/responses"
     limit_field = "max_output_tokens"
+    event_usage_path = ("response", "usage")
 
     def read(self, value: dict[str, Any]) -> Ask:
         refuse_google(value)

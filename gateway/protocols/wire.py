@@ -50,6 +50,7 @@ class Seen:
 class Act(Enum):
     FORWARD = "forward"  # to the caller as it came
     HIDE = "hide"  # the caller did not ask for it
+    COST = "cost"  # says what was used: to the caller with the charge in it, once that is known
     LAST = "last"  # to the caller; the answer is complete
     FAIL = "fail"  # the provider reports an error; the caller gets ours
 
@@ -83,6 +84,8 @@ class Wire(ABC):
     upstream_path: ClassVar[str]  # behind a channel's base URL
     shape: ClassVar[Shape] = Shape.OPENAI
     limit_field: ClassVar[str] = ""  # the one that bounds the output; "" where output is not bounded in tokens
+    usage_path: ClassVar[tuple[str, ...]] = ("usage",)  # where a whole answer says what was used
+    event_usage_path: ClassVar[tuple[str, ...]] = ("usage",)  # and where the events of a stream do
 
     @abstractmethod
     def read(self, value: dict[str, Any]) -> Ask:

@@ -23,7 +23,7 @@ def follow(wire: Wire, pieces: list[bytes], *, wants_usage: bool) -> tuple[Strea
         for event in framer.feed(piece):
             act = watch.watch(event)
             acts.append(act)
-            if act in (Act.FORWARD, Act.LAST):
+            if act is not Act.HIDE and act is not Act.FAIL:
                 passed += event.raw
     return watch, passed, acts
 

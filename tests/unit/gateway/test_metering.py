@@ -47,9 +47,15 @@ def test_an_explicit_zero_is_not_replaced_by_a_count() -> None:
     assert measured.source is Usage.Source.UPSTREAM
 
 
-def test_an_empty_answer_without_usage_is_free() -> None:
-    measured = metering.measure_complete(Seen(), input_count=25, text_bytes=0)
-    assert (measured.tokens, measured.not_charged_because) == (Tokens(), "empty_answer")
+def test_an_empty_answer_is_free_whatever_was_read_for_it() -> None:
+    for seen in (Seen(), Seen(input=900), Seen(input=900, output=0)):
+        measured = metering.measure_complete(seen, input_count=25, text_bytes=0)
+        assert (measured.tokens, measured.not_charged_because) == (Tokens(), "empty_answer")
+
+
+def test_thoughts_without_a_word_are_charged() -> None:
+    measured = metering.measure_complete(Seen(input=9, output=0, reasoning=50), input_count=25, text_bytes=0)
+    assert (measured.tokens, measured.source) == (Tokens(input=9, reasoning=50), Usage.Source.UPSTREAM)
 
 
 def test_pictures_are_charged_as_delivered() -> None:
