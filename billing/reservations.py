@@ -85,9 +85,14 @@ def hold_many(asks: Sequence[Ask]) -> list[Hold | LedgerError]:
 
 
 def extend(request_ids: Iterable[str], *, expires_at: datetime) -> int:
-    """The heartbeat of calls that still run: their holds live on. How many were open."""
-    running = Hold.objects.filter(pk__in=list(request_ids), state=Hold.State.OPEN, expires_at__lt=expires_at)
-    return running.update(expires_at=expires_at)
+    """The heartbeat of calls that still run: their holds live on. How many were moved.
+
+    A hold whose row is locked is being settled or swept at this moment: it is left out, nobody waits for anybody.
+    """
+    later = Hold.objects.filter(pk__in=list(request_ids), state=Hold.State.OPEN, expires_at__lt=expires_at)
+    with transaction.atomic(durable=True):
+        running = later.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)
+        return later.filter(pk__in=list(running)).update(expires_at=expires_at)
 
 
 def release(*, request_id: str, now: datetime) -> bool:

@@ -252,6 +252,10 @@ CELERY_BROKER_URL = (
     else REDIS_URL
 )
 
+# --- money: in the console currency --------------------------------------------------------------------------------
+# What one operator may grant to one person within a day; above it a second operator approves.
+GRANT_SECOND_PERSON_ABOVE = env.text("GRANT_SECOND_PERSON_ABOVE", "100.00")
+
 SWEEP_INTERVAL_S = env.seconds("SWEEP_INTERVAL_S", 15)  # how often beat looks for overdue holds and lost jobs
 IMAGE_LEASE_S = env.seconds("IMAGE_LEASE_S", 120)  # a silent worker loses its image job after this
 RUN_LEASE_S = env.seconds("RUN_LEASE_S", 90)  # a silent server loses the answers that it was writing after this
@@ -287,6 +291,19 @@ WECOM_CONTACT_NAME = env.text("WECOM_CONTACT_NAME", "WeCom support Hanson")
 WECOM_CONTACT_URL = env.text("WECOM_CONTACT_URL", f"{PUBLIC_URL}/referrals/contact/")  # what the QR code opens
 WECOM_QR_IMAGE = env.text("WECOM_QR_IMAGE")  # path of a PNG or JPEG; instead of a code made from the URL
 
+# --- payments through Stripe: off unless both secrets are set --------------------------------------------------------
+STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY")
+STRIPE_WEBHOOK_SECRET = env.secret("STRIPE_WEBHOOK_SECRET")
+STRIPE_METHODS = env.words("STRIPE_METHODS", "card,alipay,wechat_pay")
+STRIPE_PAGE_HOSTS = env.words("STRIPE_PAGE_HOSTS", "checkout.stripe.com,hooks.stripe.com")  # browsers go there
+STRIPE_API_BASE = env.text("STRIPE_API_BASE")  # instead of Stripe's own: a stand-in for tests
+TOPUP_MIN = env.integer("TOPUP_MIN", 5)  # whole units of the currency
+TOPUP_MAX = env.integer("TOPUP_MAX", 1000)
+TOPUP_PRESETS = env.words("TOPUP_PRESETS", "10,25,50,100")
+SELLER_NAME = env.text("SELLER_NAME", "QYUAN AI")  # on receipts
+SELLER_ADDRESS = env.text("SELLER_ADDRESS")  # lines between |
+SELLER_TAX_ID = env.text("SELLER_TAX_ID")
+
 # --- gateway limits --------------------------------------------------------------------------------------------------
 GATEWAY_MAX_BODY_BYTES = env.integer("GATEWAY_MAX_BODY_BYTES", 32 * 1024 * 1024)
 GATEWAY_BODY_TIMEOUT_S = env.seconds("GATEWAY_BODY_TIMEOUT_S", 60)
@@ -295,4 +312,5 @@ GATEWAY_FIRST_BYTE_TIMEOUT_S = env.seconds("GATEWAY_FIRST_BYTE_TIMEOUT_S", 300)
 GATEWAY_IDLE_TIMEOUT_S = env.seconds("GATEWAY_IDLE_TIMEOUT_S", 120)
 GATEWAY_KEEP_ALIVE_S = env.seconds("GATEWAY_KEEP_ALIVE_S", 15)  # a comment to the caller after this much silence
 GATEWAY_TOTAL_TIMEOUT_S = env.seconds("GATEWAY_TOTAL_TIMEOUT_S", 1800)
-HOLD_GRACE_S = env.seconds("HOLD_GRACE_S", 60)  # a hold outlives the longest call by this much
+# A hold ends by itself this long after its server died; while the server lives, it renews (gateway/heartbeat.py).
+HOLD_LEASE_S = env.seconds("HOLD_LEASE_S", 120)

@@ -8,6 +8,7 @@ from gateway.auth import Keyring
 from gateway.edge import ClientLeft, Receive, Request, Scope, Send
 from gateway.endpoints import Endpoints, Handler
 from gateway.errors import Bug, Draining, GatewayError
+from gateway.heartbeat import Heartbeat
 from gateway.relay import Relay, log_bug
 from gateway.routing import Routing
 from gateway.store import Store
@@ -27,6 +28,7 @@ class Gateway:
         self._store: Store | None = None
         self._endpoints: Endpoints | None = None
         self._relay: Relay | None = None
+        self._heartbeat: Heartbeat | None = None
         self._active: set[asyncio.Task[object]] = set()
 
     async def startup(self) -> None:
@@ -39,6 +41,8 @@ class Gateway:
             await asyncio.wait(set(self._active), timeout=GOODBYE_S)
         if self._relay is not None:
             await self._relay.drain()
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
         await self._upstream.close()
         if self._store is not None:
             await self._store.close()
@@ -70,6 +74,7 @@ class Gateway:
         if self._endpoints is None:
             self._store = Store()
             keyring, routing = Keyring(self._store), Routing(self._store)
-            self._relay = Relay(Till(self._store), keyring, routing, self._upstream)
+            self._heartbeat = Heartbeat(self._store)
+            self._relay = Relay(Till(self._store), self._heartbeat, keyring, routing, self._upstream)
             self._endpoints = Endpoints(keyring, routing, self._relay)
         return self._endpoints

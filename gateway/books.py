@@ -37,6 +37,7 @@ class Want:
     ask: Ask
     input_bound: int
     limits_output: bool  # the most that it makes is counted in tokens, not in images
+    now: datetime
     price: Price = field(init=False)
     cap: int | None = None
 
@@ -79,8 +80,8 @@ class Want:
             user_id=call.user_id,
             key_id=call.key_id,
             amount=self.cost(self.output_tokens),
-            now=call.started_at,
-            expires_at=call.started_at + timedelta(seconds=settings.GATEWAY_TOTAL_TIMEOUT_S + settings.HOLD_GRACE_S),
+            now=self.now,
+            expires_at=self.now + timedelta(seconds=settings.HOLD_LEASE_S),
             context={
                 "model": call.model,
                 "endpoint": call.endpoint,

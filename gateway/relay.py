@@ -26,9 +26,10 @@ from gateway.errors import (
     UpstreamFailed,
     UpstreamTimeout,
 )
+from gateway.heartbeat import Heartbeat
 from gateway.metering import Measured
 from gateway.protocols import body as bodies
-from gateway.protocols.sse import KEEP_ALIVE, EventTooLarge, Framer
+from gateway.protocols.sse import KEEP_ALIVE, EventTooLarge, Framer, parse
 from gateway.protocols.wire import Act, BadAnswer, StreamWatch, Wire, decode
 from gateway.routing import Routing
 from gateway.till import Till
@@ -45,8 +46,11 @@ log = structlog.get_logger("gateway")
 
 
 class Relay:
-    def __init__(self, till: Till, keyring: Keyring, routing: Routing, upstream: Upstream) -> None:
+    def __init__(
+        self, till: Till, heartbeat: Heartbeat, keyring: Keyring, routing: Routing, upstream: Upstream
+    ) -> None:
         self._till = till
+        self._heartbeat = heartbeat
         self._keyring = keyring
         self._routing = routing
         self._upstream = upstream
@@ -89,8 +93,16 @@ class Relay:
 
     async def reserve(self, call: Call) -> None:
         call.reservation = await self._till.reserve(
-            Want(call.billed, call.card, call.ask, call.body.input_bound, limits_output=bool(call.wire.limit_field))
+            Want(
+                call.billed,
+                call.card,
+                call.ask,
+                call.body.input_bound,
+                limits_output=bool(call.wire.limit_field),
+                now=call.request.now(),
+            )
         )
+        self._heartbeat.begin(call.request.id)
 
     # --- with the provider ------------------------------------------------------------------------------------------
     async def converse(self, call: Call) -> None:
@@ -113,7 +125,7 @@ class Relay:
         if watch is None or not watch.complete:
             call.error = error
             return
-        await self._forward(call, watch.ending())
+        self._end(call, watch)
         call.status, call.http_status = Usage.Status.OK, 200
 
     async def _supervise(self, call: Call, work: Coroutine[Any, Any, None]) -> None:
@@ -198,7 +210,7 @@ class Relay:
         if not answer.is_event_stream:
             raise _not_understood(call, "", "no event stream")
         watch, framer = call.wire.watch(call.ask), Framer()
-        call.watch = watch
+        call.watch, call.ending = watch, []
         try:
             async for piece in answer.pieces():
                 call.heard_at = perf_counter()
@@ -211,29 +223,48 @@ class Relay:
                 raise
         if not watch.complete:
             raise UpstreamFailed("The provider ended its answer in the middle.")
-        await self._forward(call, watch.ending())
+        self._end(call, watch)
 
     async def _pass_on(self, call: Call, watch: StreamWatch, framer: Framer, piece: bytes) -> bool:
-        """The whole events of `piece` to the caller. True when the answer is complete. Raises UpstreamFailed."""
+        """The whole events of `piece` to the caller. True when the answer is complete. Raises UpstreamFailed.
+
+        From the event that says what was used on, they wait for the charge (`conclude`).
+        """
         ready: list[bytes] = []
         for event in framer.feed(piece):
             act = watch.watch(event)
             if act is Act.FAIL:
                 await self._forward(call, b"".join(ready))
                 raise _not_understood(call, watch.said, "error event")
-            if act is not Act.HIDE and (event.data is not None or call.forwarded):
+            if act is Act.COST:
+                ready += [earlier.raw for earlier in call.ending]  # it says more than the one before
+                call.ending = [event]
+            elif act is Act.LAST or (call.ending and act is Act.FORWARD):
+                call.ending.append(event)
+            elif act is Act.FORWARD and (event.data is not None or call.forwarded):
                 ready.append(event.raw)
             if act is Act.LAST:
                 await self._forward(call, b"".join(ready))
+                self._note_first_byte(call)
                 return True
         await self._forward(call, b"".join(ready))
         return False
 
+    def _end(self, call: Call, watch: StreamWatch) -> None:
+        """The provider closed after a complete answer, with or without the last event."""
+        if added := watch.ending():
+            call.ending.append(parse(added))
+        self._note_first_byte(call)
+
+    def _note_first_byte(self, call: Call) -> None:
+        if call.first_byte_ms is None:
+            call.first_byte_ms = call.request.elapsed_ms
+
     async def _forward(self, call: Call, data: bytes) -> None:
         if not data:
             return
-        if not call.forwarded:
-            call.forwarded, call.first_byte_ms = True, call.request.elapsed_ms
+        call.forwarded = True
+        self._note_first_byte(call)
         if not call.request.committed:
             await call.request.start_stream(call.headers())
         await call.request.write(data)
@@ -247,6 +278,7 @@ class Relay:
         task = asyncio.create_task(self._settle(call, call.measured()))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
+        task.add_done_callback(lambda _: self._heartbeat.end(call.request.id))
         done, _ = await asyncio.wait({task}, timeout=SETTLE_WAIT_S)
         return task.result() if done else None
 
@@ -282,12 +314,17 @@ class Relay:
         if error is not None and not request.committed:
             await request.answer_error(error)
         elif error is not None:
-            await request.write(call.wire.error_event(error, request.id))
+            await request.write(call.ending_with(usage) + call.wire.error_event(error, request.id))
             await request.end()
-        elif request.committed:
+        elif call.ask.stream:
+            if not request.committed:
+                await request.start_stream(call.headers(usage))
+            await request.write(call.ending_with(usage))
             await request.end()
         else:
-            await request.answer(200, call.answer, call.headers(usage))
+            large = len(call.answer) >= LARGE_BODY
+            answer = await asyncio.to_thread(call.answer_with, usage) if large else call.answer_with(usage)
+            await request.answer(200, answer, call.headers(usage))
 
     async def drain(self) -> None:
         """Waits for what is being settled."""

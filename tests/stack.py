@@ -33,7 +33,7 @@ PASSWORD = "correct horse battery staple"
 # Deadlines that a test can wait for; everything else is as in production.
 QUICK = {
     "SWEEP_INTERVAL_S": "1",
-    "HOLD_GRACE_S": "2",
+    "HOLD_LEASE_S": "6",
     "GATEWAY_TOTAL_TIMEOUT_S": "60",
     "IMAGE_LEASE_S": "4",
     "RUN_LEASE_S": "6",

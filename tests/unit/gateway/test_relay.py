@@ -38,7 +38,7 @@ def test_a_running_stream_looks_again_each_minute_and_ends_within_five_of_the_re
     now = [1000.0]
     monkeypatch.setattr(relay, "perf_counter", lambda: now[0])
     keyring: Any = FakeKeyring()
-    watching, call = Relay(keyring, keyring, keyring, keyring), running_call()
+    watching, call = Relay(keyring, keyring, keyring, keyring, keyring), running_call()
     call.key_checked_at = now[0]
 
     async def pass_time(seconds: int) -> None:
