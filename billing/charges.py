@@ -67,6 +67,7 @@ class Settlement:
     status: Usage.Status
     http_status: int
     error_code: str = ""
+    sent_ms: int | None = None
     first_byte_ms: int | None = None
     total_ms: int = 0
     not_charged_because: str = ""
@@ -247,6 +248,7 @@ def _row(
         error_code=settlement.error_code,
         source=settlement.source,
         price=settlement.price,
+        sent_ms=settlement.sent_ms,
         first_byte_ms=settlement.first_byte_ms,
         total_ms=settlement.total_ms,
         not_charged_because=settlement.not_charged_because,

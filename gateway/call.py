@@ -38,6 +38,7 @@ class Call:
     answer: bytes = b""
     ending: list[Event] = field(default_factory=list)  # the last events, kept back until the charge is known
     forwarded: bool = False  # a byte of content is with the caller: no other channel from here on
+    sent_ms: int | None = None
     first_byte_ms: int | None = None
     heard_at: float = 0.0
     key_checked_at: float = 0.0

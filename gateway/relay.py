@@ -184,6 +184,7 @@ class Relay:
         """One channel after the other, until one answers or none is left. Nothing is tried again after content."""
         for way in call.ways:
             call.way = way
+            call.sent_ms = call.request.elapsed_ms if call.sent_ms is None else call.sent_ms
             try:
                 async with self._upstream.call(way, call.wire, call.body_for(way), call.upstream_headers) as answer:
                     await (self._stream(call, answer) if call.ask.stream else self._take(call, answer))
@@ -291,6 +292,7 @@ class Relay:
             status=call.status,
             http_status=call.http_status,
             error_code=call.error.code if call.error else "",
+            sent_ms=call.sent_ms,
             first_byte_ms=call.first_byte_ms,
             total_ms=call.request.elapsed_ms,
             not_charged_because=measured.not_charged_because,

@@ -110,6 +110,7 @@ def make_usage(
         "status": Usage.Status.OK,
         "http_status": 200,
         "now": call.started_at + timedelta(seconds=1),
+        "sent_ms": 20,
         "first_byte_ms": 120,
         "total_ms": 800,
         **given,

@@ -118,6 +118,7 @@ class Usage(Funded):
     late = models.BooleanField(default=False)  # the hold had expired when the call was settled
     started_at = models.DateTimeField()
     settled_at = models.DateTimeField()
+    sent_ms = models.IntegerField(null=True)  # until it went to the provider: read, checked, held
     first_byte_ms = models.IntegerField(null=True)
     total_ms = models.IntegerField(default=0)
     # The posting that moved the charge. Calls of one person that were settled together share one.
@@ -140,6 +141,7 @@ class Usage(Funded):
         indexes = [
             models.Index(fields=["user", "-started_at", "-request_id"], name="usage_user_time"),
             models.Index(fields=["key", "-started_at", "-request_id"], name="usage_key_time"),
+            models.Index(fields=["user", "client_request_id"], condition=~Q(client_request_id=""), name="usage_client_id"),
         ]
 
 
