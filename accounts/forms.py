@@ -1,6 +1,7 @@
 """Forms of people and keys. They validate; the verbs save."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from allauth.account import forms as allauth_forms
@@ -9,6 +10,7 @@ from django import forms
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from accounts import time_zones
 from accounts.names import validate_name
 
 
@@ -42,3 +44,11 @@ class KeyForm(forms.Form):
 
 class ProfileForm(forms.Form):
     language = forms.ChoiceField(label=_("Language"), choices=settings.LANGUAGES)
+    time_zone = forms.ChoiceField(label=_("Time zone"), required=False)  # not given: as it is
+
+    def __init__(self, *args: Any, now: datetime, time_zone: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["time_zone"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = time_zones.choices(now, also=time_zone)
+        self.initial.setdefault("time_zone", time_zone)

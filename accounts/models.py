@@ -32,6 +32,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     language = models.CharField(max_length=10, blank=True, default="")
+    time_zone = models.CharField(
+        max_length=64, default="UTC", db_default="UTC"
+    )  # IANA name; where the days of usage begin
     sessions_salt = models.CharField(max_length=22, blank=True, default="", editable=False)
     joined_at = models.DateTimeField(db_default=Now(), editable=False)
 

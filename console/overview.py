@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language
 
-from accounts import languages
+from accounts import languages, time_zones
 from accounts.forms import ProfileForm
 from accounts.http import AuthedRequest, client_ip
 from accounts.models import User
@@ -37,10 +37,14 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     request = cast("AuthedRequest", request)
-    form = ProfileForm(request.POST or None, initial={"language": request.user.language or translation.get_language()})
+    initial = {"language": request.user.language or translation.get_language()}
+    zone = request.user.time_zone
+    form = ProfileForm(request.POST or None, initial=initial, now=timezone.now(), time_zone=zone)
     if request.method == "POST" and form.is_valid():
         language = form.cleaned_data["language"]
         languages.choose(user=request.user, language=language)
+        if form.cleaned_data["time_zone"]:
+            time_zones.choose(user=request.user, name=form.cleaned_data["time_zone"])
         with translation.override(language):
             messages.success(request, _("Saved."))
         response = redirect("console:settings")

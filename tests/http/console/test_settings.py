@@ -51,6 +51,37 @@ def test_a_language_that_we_do_not_speak_is_refused(ada: User, language: str) ->
     assert ada.language == ""
 
 
+def test_the_time_zone_is_chosen_here_and_never_changes_by_itself(ada: User) -> None:
+    hers = signed_in(ada)
+    assert ada.time_zone == "UTC"
+    page = hers.get("/settings/").content.decode()
+    assert '<option value="Asia/Shanghai">Asia/Shanghai (UTC+08:00)</option>' in page
+    hers.post("/settings/", {"language": "en", "time_zone": "Asia/Shanghai"})
+    ada.refresh_from_db()
+    assert ada.time_zone == "Asia/Shanghai"
+    hers.post("/settings/", {"language": "zh-hans"})
+    ada.refresh_from_db()
+    assert ada.time_zone == "Asia/Shanghai"
+    assert '<option value="Asia/Shanghai" selected>' in hers.get("/settings/").content.decode()
+
+
+@pytest.mark.parametrize("zone", ["Mars/Phobos", "../etc/passwd", "UTC\0", "x" * 5000, "+08:00", "posix/"])
+def test_a_time_zone_that_is_none_is_refused(ada: User, zone: str) -> None:
+    hers = signed_in(ada)
+    assert hers.post("/settings/", {"language": "en", "time_zone": zone}).status_code == 400
+    ada.refresh_from_db()
+    assert ada.time_zone == "UTC"
+
+
+def test_a_zone_that_this_machine_does_not_know_counts_as_utc(ada: User) -> None:
+    User.objects.filter(pk=ada.pk).update(time_zone="Mars/Phobos")
+    hers = signed_in(ada)
+    for path in ("/settings/", "/usage/", "/dashboard/"):
+        assert hers.get(path).status_code == 200, path
+    assert hers.post("/settings/", {"language": "en"}).status_code == 302
+    assert hers.post("/settings/", {"language": "en", "time_zone": "Mars/Phobos"}).status_code == 400
+
+
 def test_signing_out_elsewhere_keeps_this_browser_and_the_keys(ada: User, cleo: User) -> None:
     here, there, other = signed_in(ada), signed_in(ada), signed_in(cleo)
     _, plain = make_key(ada)
