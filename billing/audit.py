@@ -129,6 +129,55 @@ INVARIANTS: dict[str, str] = {
         SELECT t.id FROM billing_ledgertxn t LEFT JOIN billing_redemption r ON r.txn_id = t.id
         WHERE t.kind = 'redeem' GROUP BY t.id HAVING COUNT(r.id) <> 1
     """,
+    "a code's uses add up": """
+        SELECT c.id FROM billing_redeemcode c LEFT JOIN billing_redemption r ON r.code_id = c.id
+        GROUP BY c.id, c.uses, c.uses_left HAVING c.uses - c.uses_left <> COUNT(r.id)
+    """,
+    "nobody has more of a batch than one person may": """
+        SELECT r.id FROM billing_redemption r
+        JOIN billing_redeemcode c ON c.id = r.code_id
+        JOIN billing_redeemcodebatch b ON b.id = c.batch_id
+        WHERE r.batch_id <> c.batch_id OR r.nth < 1 OR r.nth > b.per_person
+    """,
+    # Lots follow their account lazily, so the sum is compared with what the account stood at when they last did.
+    "lots of promotional credit add up": """
+        SELECT b.user_id FROM billing_promobook b
+        JOIN billing_ledgeraccount a ON a.owner_id = b.user_id AND a.kind = 'user.promo'
+        LEFT JOIN (SELECT user_id, SUM(remaining_nano) AS s FROM billing_promolot GROUP BY user_id) l
+            ON l.user_id = b.user_id
+        WHERE COALESCE(l.s, 0) <> b.credits - b.debits OR b.credits > a.credits OR b.debits > a.debits
+        UNION ALL
+        SELECT l.user_id FROM billing_promolot l LEFT JOIN billing_promobook b ON b.user_id = l.user_id
+        WHERE b.user_id IS NULL
+    """,
+    "every gift of promotional credit is one lot": """
+        SELECT t.id FROM billing_ledgertxn t
+        JOIN billing_ledgerentry e ON e.txn_id = t.id
+        JOIN billing_ledgeraccount a ON a.id = e.credit_id AND a.kind = 'user.promo'
+        LEFT JOIN billing_promolot l ON l.txn_id = t.id AND l.user_id = a.owner_id AND l.amount_nano = e.amount
+        WHERE t.kind IN ('redeem', 'grant', 'topup.bonus') AND l.id IS NULL
+        UNION ALL
+        SELECT l.txn_id FROM billing_promolot l JOIN billing_ledgertxn t ON t.id = l.txn_id
+        WHERE t.kind NOT IN ('redeem', 'grant', 'topup.bonus')
+    """,
+    "what expired of a lot was posted": """
+        SELECT l.id FROM billing_promolot l
+        LEFT JOIN (
+            SELECT t.source_id, SUM(e.amount) AS s FROM billing_ledgertxn t
+            JOIN billing_ledgerentry e ON e.txn_id = t.id
+            WHERE t.kind = 'promo.expire' AND t.source_type = 'promo_lot' GROUP BY t.source_id
+        ) x ON x.source_id = CAST(l.id AS VARCHAR(20))
+        WHERE l.expired_nano <> COALESCE(x.s, 0)
+    """,
+    "a grant is what was posted for it": """
+        SELECT g.id FROM billing_grant g
+        LEFT JOIN billing_ledgertxn t ON t.id = g.txn_id AND t.kind = 'grant'
+        LEFT JOIN billing_ledgerentry e ON e.txn_id = t.id AND e.amount = g.amount_nano
+        LEFT JOIN billing_ledgeraccount a
+            ON a.id = e.credit_id AND a.owner_id = g.user_id
+            AND a.kind = CASE g.kind WHEN 'paid' THEN 'user.paid' ELSE 'user.promo' END
+        WHERE g.state = 'posted' AND a.id IS NULL
+    """,
 }
 GUARDS = "the guards of the ledger are in place"
 

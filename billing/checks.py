@@ -3,11 +3,24 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
 from billing import guards
+from billing.money import NotAnAmount, parse_amount
+
+
+@register()
+def amounts_are_amounts(**_: Any) -> list[CheckMessage]:
+    """A limit that cannot be read would be no limit."""
+    try:
+        parse_amount(settings.GRANT_SECOND_PERSON_ABOVE)
+    except NotAnAmount:
+        words = f"GRANT_SECOND_PERSON_ABOVE={settings.GRANT_SECOND_PERSON_ABOVE!r} is not an amount."
+        return [Error(words, hint="Set for example GRANT_SECOND_PERSON_ABOVE=100.00", id="billing.E003")]
+    return []
 
 
 @register(Tags.database)

@@ -16,6 +16,7 @@ from uuid import uuid4
 from django.db import DataError, IntegrityError, connection, transaction
 
 from accounts.models import User
+from billing import lots
 from billing.models import AccountKind, LedgerAccount, LedgerEntry, LedgerTxn
 from billing.money import CURRENCY, MAX_NANO, format_amount
 
@@ -209,7 +210,11 @@ def reverse(*, txn: LedgerTxn, actor: User, reason: str, now: datetime) -> Ledge
     entries = txn.entries.select_related("debit", "credit").order_by("pk")
     lines = [Line(debit=entry.credit, credit=entry.debit, amount=entry.amount) for entry in entries]
     key = f"rev:{txn.pk}"
-    return post(kind="reversal", key=key, lines=lines, actor=actor, now=now, reason=reason, reverses=txn).txn
+    with transaction.atomic():
+        posted = post(kind="reversal", key=key, lines=lines, actor=actor, now=now, reason=reason, reverses=txn)
+        if posted.created:
+            lots.take_back(txn=txn, now=now)
+    return posted.txn
 
 
 def grant(
@@ -221,14 +226,23 @@ def grant(
     actor: User | None,
     now: datetime,
     key: str | None = None,
+    expires_at: datetime | None = None,
 ) -> LedgerTxn:
-    """Credit for a person: `paid` was paid outside of the console, `promo` is a gift. With `key` at most once."""
+    """Credit for a person: `paid` was paid outside of the console, `promo` is a gift. With `key` at most once.
+
+    Only a gift can expire: with `expires_at`, what is left of it then is taken off.
+    """
+    if expires_at is not None and (kind != "promo" or expires_at <= now):
+        raise NotATransfer("only promotional credit expires, and not in the past")
     debit, credit = {
         "paid": (AccountKind.CASH_OFFLINE, AccountKind.USER_PAID),
         "promo": (AccountKind.EXPENSE_PROMO, AccountKind.USER_PROMO),
     }[kind]
     line = Line(debit=account(debit), credit=account(credit, user), amount=amount)
-    posted = post(kind="grant", key=f"grant:{key or uuid4()}", lines=[line], actor=actor, now=now, reason=reason)
+    with transaction.atomic():
+        posted = post(kind="grant", key=f"grant:{key or uuid4()}", lines=[line], actor=actor, now=now, reason=reason)
+        if posted.created and kind == "promo":
+            lots.open_lot(txn=posted.txn, user=user, amount=amount, expires_at=expires_at, source=reason, now=now)
     return posted.txn
 
 

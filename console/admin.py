@@ -85,7 +85,8 @@ class UsageAdmin(ReadOnly):
 class RedeemCodeAdmin(ReadOnly):
     """Without the code itself: it is money for whoever reads it."""
 
-    list_display = ("__str__", "kind", "amount_nano", "uses_left", "expires_at", "note")
+    list_display = ("__str__", "batch", "kind", "amount_nano", "uses_left", "expires_at")
+    list_select_related = ("batch",)
     exclude = ("code",)
 
 

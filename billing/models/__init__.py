@@ -2,7 +2,8 @@
 
 from billing.models.bounds import bounded
 from billing.models.calls import CLASS_COLUMNS, TOKEN_COLUMNS, Hold, Usage, UsageHour
-from billing.models.codes import RedeemCode, Redemption
+from billing.models.codes import CodeKind, RedeemCode, RedeemCodeBatch, Redemption
+from billing.models.credit import BalanceWatch, Grant, PromoBook, PromoLot
 from billing.models.ledger import (
     AccountKind,
     LedgerAccount,
@@ -12,7 +13,9 @@ from billing.models.ledger import (
     LedgerScale,
     LedgerTxn,
 )
+from billing.models.limits import SpendLimit
 from billing.models.notices import OPTIONAL_NOTICES, Notice, NoticeKind, NoticeOff
+from billing.models.payments import AutoTopUp, Dispute, Freeze, Payment, PaymentEvent, PaymentRefund
 from billing.models.prices import Price
 
 __all__ = [
@@ -20,6 +23,12 @@ __all__ = [
     "OPTIONAL_NOTICES",
     "TOKEN_COLUMNS",
     "AccountKind",
+    "AutoTopUp",
+    "BalanceWatch",
+    "CodeKind",
+    "Dispute",
+    "Freeze",
+    "Grant",
     "Hold",
     "LedgerAccount",
     "LedgerAudit",
@@ -30,9 +39,16 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "NoticeOff",
+    "Payment",
+    "PaymentEvent",
+    "PaymentRefund",
     "Price",
+    "PromoBook",
+    "PromoLot",
     "RedeemCode",
+    "RedeemCodeBatch",
     "Redemption",
+    "SpendLimit",
     "Usage",
     "UsageHour",
     "bounded",

@@ -6,6 +6,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from accounts.models import ApiKey, User
+from billing import codes
 from billing.models import LedgerAccount, LedgerTxn, RedeemCode, Usage
 from billing.money import NANO
 from console import people
@@ -83,7 +84,8 @@ def test_a_forged_form_changes_no_ledger_row(root: Client, usage: Usage) -> None
 
 
 def test_a_code_is_money_and_not_shown(root: Client) -> None:
-    RedeemCode.objects.create(code="WORTHALOT123", kind="paid", amount_nano=NANO)
+    code = codes.create(kind="paid", amount=NANO, uses=1, expires_at=None, note="", by=None)
+    RedeemCode.objects.filter(pk=code.pk).update(code="WORTHALOT123")
     assert "WORTHALOT" not in root.get("/admin/billing/redeemcode/").content.decode()
     assert "WORTHALOT" not in root.get("/admin/billing/redeemcode/1/change/", follow=True).content.decode()
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -11,14 +12,17 @@ from django.db import connection
 from django.db.models import F
 
 from accounts.models import User
-from billing import audit, charges, codes, guards, ledger, reservations
+from billing import audit, charges, codes, grants, guards, ledger, promos, reservations
 from billing.models import (
     AccountKind,
+    Grant,
     Hold,
     LedgerAccount,
     LedgerAudit,
     LedgerEntry,
     LedgerTxn,
+    PromoLot,
+    RedeemCode,
     Redemption,
     Usage,
 )
@@ -48,6 +52,10 @@ def scene(ada: User, sam: User) -> None:
     codes.redeem(user=ada, code=code.code, now=NOW)
     wrong = ledger.grant(user=ada, amount=7, kind="paid", reason="x", actor=sam, now=NOW)
     ledger.reverse(txn=wrong, actor=sam, reason="x", now=NOW)
+    soon = NOW + timedelta(seconds=5)
+    order = grants.Order(client_id=uuid4(), kind="promo", amount=9_000, reason="A free week", credit_expires_at=soon)
+    grants.ask(user=ada, order=order, by=sam, now=NOW)
+    promos.expire_due(now=NOW + timedelta(days=1))
 
 
 def sql(*statements: str) -> None:
@@ -146,6 +154,14 @@ DAMAGE: dict[str, Callable[[], object]] = {
     "refunds stay within the charge": unsettled_refund,
     "a refund goes back to the class it came from": to_another_class,
     "a redemption has exactly one posting": lambda: Redemption.objects.all().delete(),
+    "a code's uses add up": lambda: RedeemCode.objects.update(uses_left=F("uses_left") - 1),
+    "nobody has more of a batch than one person may": lambda: Redemption.objects.update(nth=2),
+    "lots of promotional credit add up": lambda: PromoLot.objects.filter(remaining_nano__gt=0).update(
+        remaining_nano=F("remaining_nano") - 1
+    ),
+    "every gift of promotional credit is one lot": lambda: PromoLot.objects.filter(txn__kind="grant").delete(),
+    "what expired of a lot was posted": lambda: PromoLot.objects.filter(expired_nano__gt=0).update(expired_nano=1),
+    "a grant is what was posted for it": lambda: Grant.objects.update(amount_nano=F("amount_nano") + 1),
 }
 
 

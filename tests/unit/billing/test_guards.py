@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
+from django.db.models import F
 
 from accounts.models import User
-from billing import checks, codes, guards, ledger, notices
+from billing import checks, codes, grants, guards, ledger, notices, watches
 from billing.models import (
     AccountKind,
+    BalanceWatch,
+    Grant,
     Hold,
     LedgerAccount,
     LedgerEntry,
@@ -28,7 +32,10 @@ from billing.models import (
     Notice,
     NoticeOff,
     Price,
+    PromoBook,
+    PromoLot,
     RedeemCode,
+    RedeemCodeBatch,
     Redemption,
     Usage,
     UsageHour,
@@ -57,6 +64,9 @@ def scene(ada: User, cleo: User) -> None:
     make_hold(make_call(key), 500)
     code = codes.create(kind="promo", amount=5, uses=2, expires_at=None, note="", by=None)
     codes.redeem(user=ada, code=code.code, now=NOW)
+    order = grants.Order(client_id=uuid4(), kind="promo", amount=5, reason="A probe needs it")
+    grants.ask(user=ada, order=order, by=cleo, now=NOW)
+    watches.watch(user=ada, threshold=NANO)
     notices.write(user=ada, kind="refund", key="probe", data={}, now=NOW)
     notices.choose(user=ada, wanted=[])
 
@@ -109,6 +119,23 @@ def truncate(table: str) -> None:
         cursor.execute(f"TRUNCATE {table} CASCADE")
 
 
+def twice_but(model: type[models.Model], **other: object) -> None:
+    """A copy of the first row with some values of its own."""
+    row = model._base_manager.order_by("pk")[0]
+    for name, value in other.items():
+        setattr(row, name, value)
+    twice(row)
+
+
+def another_of_the_batch() -> None:
+    """Another code of the same batch, again as this person's first."""
+    first = RedeemCode.objects.all()[0]
+    first.code = "ANOTHER"
+    twice(first)
+    twice_but(Redemption, code=RedeemCode.objects.get(code="ANOTHER"))
+
+
+PENDING = {"state": "pending", "decided_by": None, "decided_at": None}
 TABLES: dict[str, type[models.Model]] = {
     guards.TXN: LedgerTxn,
     guards.ENTRY: LedgerEntry,
@@ -219,7 +246,33 @@ CONSTRAINTS = [
     Probe("code", lambda: twice(RedeemCode.objects.all()[0])),
     Probe("redeem_code_amount", lambda: change(RedeemCode, amount_nano=0)),
     Probe("redeem_code_uses_left", lambda: change(RedeemCode, uses_left=-1)),
-    Probe("redemption_once_per_person", lambda: twice(Redemption.objects.all()[0])),
+    Probe("redemption_once_per_person", lambda: twice_but(Redemption, nth=2)),
+    Probe("redeem_code_uses", lambda: change(RedeemCode, uses_left=3)),
+    Probe("redemption_nth_of_person", another_of_the_batch),
+    Probe("code_batch_public_id", lambda: twice_but(RedeemCodeBatch, client_id=uuid4())),
+    Probe("code_batch_once_per_form", lambda: twice_but(RedeemCodeBatch, public_id="another")),
+    Probe("code_batch_amount", lambda: change(RedeemCodeBatch, amount_nano=0)),
+    Probe("code_batch_counts", lambda: change(RedeemCodeBatch, per_person=0)),
+    Probe("code_batch_only_gifts_expire", lambda: change(RedeemCodeBatch, kind="paid", credit_expires_after_days=3)),
+    Probe("promo_lot_once_per_posting", lambda: twice(PromoLot.objects.exclude(txn=None)[0])),
+    Probe("promo_lot_bounds", lambda: change(PromoLot, remaining_nano=-1)),
+    Probe("promo_lot_amount", lambda: change(PromoLot, amount_nano=0, remaining_nano=0)),
+    Probe("promo_lot_within_amount", lambda: change(PromoLot, expired_nano=F("amount_nano") + 1)),
+    Probe("promo_lot_closed_is_empty", lambda: change(PromoLot, closed_at=NOW, remaining_nano=1)),
+    Probe("promo_lot_given_back_stays", lambda: change(PromoLot, txn=None, expires_at=NOW)),
+    Probe("promo_lot_one_given_back", lambda: PromoLot.objects.filter(user__email="ada@example.com").update(txn=None)),
+    Probe("promo_book_bounds", lambda: change(PromoBook, debits=-1)),
+    Probe("promo_book_never_negative", lambda: change(PromoBook, debits=F("credits") + 1)),
+    Probe("balance_watch_bounds", lambda: change(BalanceWatch, threshold_nano=0)),
+    Probe("balance_watch_rearms_above_its_threshold", lambda: change(BalanceWatch, rearm_nano=F("threshold_nano"))),
+    Probe("grant_public_id", lambda: twice_but(Grant, client_id=uuid4(), txn=None, **PENDING)),
+    Probe("grant_once_per_form", lambda: twice_but(Grant, public_id="another", txn=None, **PENDING)),
+    Probe("grant_once_per_posting", lambda: twice_but(Grant, public_id="another", client_id=uuid4())),
+    Probe("grant_amount", lambda: change(Grant, amount_nano=0)),
+    Probe("grant_has_a_reason", lambda: change(Grant, reason="")),
+    Probe("grant_posted_has_a_posting", lambda: change(Grant, txn=None)),
+    Probe("grant_decided_by_somebody", lambda: change(Grant, decided_at=None)),
+    Probe("grant_by_two_people", lambda: change(Grant, two_people=True)),
     Probe("notice_once", lambda: twice(Notice.objects.all()[0])),
     Probe("notice_one_end", lambda: change(Notice, sent_at=NOW, dropped_because="failed")),
     Probe("notice_off_once", lambda: twice(NoticeOff.objects.all()[0])),
