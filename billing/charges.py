@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Sum
 
 from accounts.models import User
-from billing import reservations, rollups
+from billing import limits, reservations, rollups
 from billing.ledger import (
     SPEND_ORDER,
     Event,
@@ -140,6 +140,7 @@ def refund(*, usage: Usage, amount: int, n: int, actor: User | None, reason: str
         )
         Usage.objects.filter(pk=usage.pk).update(refunded_nano=F("refunded_nano") + amount)
         rollups.add_refund(fresh, amount)
+        limits.note_refund(fresh, amount, now)
     return posted.txn
 
 
@@ -203,6 +204,7 @@ def _charge(
             row.save(force_update=True)
     Usage.objects.bulk_create(row for row in rows if not row.late)
     rollups.add(rows)
+    limits.note_spend([(row.user_id, row.key_id, row.charge_nano) for row in rows], now)
     return rows
 
 

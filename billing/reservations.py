@@ -14,8 +14,9 @@ from django.db import IntegrityError, transaction
 from django.utils.dateparse import parse_datetime
 
 from accounts.models import User
-from billing import rollups
+from billing import limits, rollups, standing
 from billing.ledger import SPEND_ORDER, InsufficientBalance, LedgerError, locked_of, move_held
+from billing.limits import SpendLimitReached
 from billing.models import CLASS_COLUMNS, AccountKind, Hold, LedgerAccount, Usage
 
 SWEEP_AT_ONCE = 500
@@ -24,6 +25,14 @@ log = structlog.get_logger("billing")
 
 class AlreadyHeld(LedgerError):
     """This request id has a hold of another amount or person, or one that has ended."""
+
+
+class AccountFrozen(LedgerError):
+    """Its owner may not make calls; `reason` is one of billing/standing.py."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,8 @@ def hold(
 ) -> Hold:
     """Take `amount` nano out of what can be spent: promotional credit first, then rewards, then paid.
 
-    The same hold again is the first one. Raises InsufficientBalance (`.spendable` says what there is), AlreadyHeld.
+    The same hold again is the first one. Raises InsufficientBalance (`.spendable` says what there is),
+    SpendLimitReached, AccountFrozen, AlreadyHeld.
     """
     [made] = hold_many([Ask(request_id, user.pk, key_id, amount, now, expires_at, context)])
     if isinstance(made, LedgerError):
@@ -66,7 +76,8 @@ def hold(
 def hold_many(asks: Sequence[Ask]) -> list[Hold | LedgerError]:
     """A hold or the refusal for each, in their order; what one takes is gone for the next.
 
-    A refused ask changes nothing and does not disturb the others.
+    A refused ask changes nothing and does not disturb the others. Refusals are InsufficientBalance, SpendLimitReached,
+    AccountFrozen and AlreadyHeld.
     """
     if any(ask.amount < 0 for ask in asks):
         raise ValueError("an amount below zero")
@@ -157,25 +168,36 @@ def split(amount: int, available: Mapping[AccountKind, int]) -> dict[AccountKind
 
 
 def _set_aside(asks: Sequence[Ask]) -> list[Hold | LedgerError]:
+    people, now = {ask.user_id for ask in asks}, max(ask.now for ask in asks)
     with transaction.atomic(durable=True):
-        accounts = locked_of({ask.user_id for ask in asks}, *SPEND_ORDER)
+        accounts = locked_of(people, *SPEND_ORDER)
+        frozen, book = standing.frozen(people), limits.open_book(people, now)
         taken: dict[LedgerAccount, int] = {}
-        answers = [_decide(ask, accounts.get(ask.user_id, {}), taken) for ask in asks]
+        answers: list[Hold | LedgerError] = []
+        for ask in asks:
+            if ask.user_id in frozen:
+                answers.append(AccountFrozen(frozen[ask.user_id]))
+            else:
+                answers.append(_decide(ask, accounts.get(ask.user_id, {}), taken, book))
         Hold.objects.bulk_create(answer for answer in answers if isinstance(answer, Hold))
         move_held(taken)
+        limits.note_refusals((answer for answer in answers if isinstance(answer, SpendLimitReached)), now)
     return answers
 
 
 def _decide(
-    ask: Ask, accounts: Mapping[AccountKind, LedgerAccount], taken: dict[LedgerAccount, int]
+    ask: Ask, accounts: Mapping[AccountKind, LedgerAccount], taken: dict[LedgerAccount, int], book: limits.Book
 ) -> Hold | LedgerError:
     available = {kind: each.spendable - taken.get(each, 0) for kind, each in accounts.items()}
     spendable = sum(available.values())
+    limit = book.refusal(ask.user_id, ask.key_id, ask.amount)
+    left = spendable if limit is None else min(spendable, limit.left)
     amount = ask.amount
-    if amount > spendable and ask.smaller is not None:
-        amount = ask.smaller(spendable) or ask.amount
-    if amount > spendable:
-        return InsufficientBalance(spendable)
+    if amount > left:
+        amount = ask.smaller(left) if ask.smaller is not None else 0
+        if not 0 < amount <= left:
+            return limit if limit is not None and limit.left < spendable else InsufficientBalance(spendable)
+    book.take(ask.user_id, ask.key_id, amount)
     parts = split(amount, available)
     for kind, part in parts.items():
         taken[accounts[kind]] = taken.get(accounts[kind], 0) + part

@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 
-from billing import charges, prices, reservations
+from billing import charges, limits, prices, reservations, standing
 from billing.charges import Call, Settlement
 from billing.ledger import InsufficientBalance, LedgerError
+from billing.limits import SpendLimitReached
 from billing.models import Hold, Price, Usage
 from billing.money import CURRENCY, format_amount
 from billing.prices import Tokens
+from billing.reservations import AccountFrozen
 from gateway.errors import InsufficientCredit, NoChannel
 from gateway.metering import affordable_output, worst_cost
 from gateway.protocols.wire import Ask
@@ -144,6 +146,10 @@ def settle_many(ended: Sequence[Ended]) -> list[Usage | Exception]:
 
 
 def _refusal(want: Want, refused: LedgerError) -> Exception:
+    if isinstance(refused, SpendLimitReached):
+        return InsufficientCredit(limits.explain(refused), code="spend_limit_reached")
+    if isinstance(refused, AccountFrozen):
+        return InsufficientCredit(standing.words(refused.reason), code="account_frozen")
     if not isinstance(refused, InsufficientBalance):
         return refused
     if want.limits_output:
