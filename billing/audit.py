@@ -178,6 +178,16 @@ INVARIANTS: dict[str, str] = {
             AND a.kind = CASE g.kind WHEN 'paid' THEN 'user.paid' ELSE 'user.promo' END
         WHERE g.state = 'posted' AND a.id IS NULL
     """,
+    # A row whose period has ended still says what was spent in that one: nothing was charged since.
+    "a spend limit counts what was charged in its period": """
+        SELECT l.id FROM billing_spendlimit l
+        LEFT JOIN billing_usage u
+            ON u.user_id = l.user_id AND (l.key_id IS NULL OR u.key_id = l.key_id) AND u.settled_at >= l.period_start
+        GROUP BY l.id, l.spent_nano HAVING l.spent_nano <> COALESCE(SUM(u.charge_nano - u.refunded_nano), 0)
+    """,
+    "a spend limit of a key is its owner's": """
+        SELECT l.id FROM billing_spendlimit l JOIN accounts_apikey k ON k.id = l.key_id WHERE k.user_id <> l.user_id
+    """,
 }
 GUARDS = "the guards of the ledger are in place"
 

@@ -18,7 +18,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
 from accounts.models import User
-from billing import checks, codes, grants, guards, ledger, notices, watches
+from billing import checks, codes, grants, guards, ledger, limits, notices, watches
 from billing.models import (
     AccountKind,
     BalanceWatch,
@@ -37,6 +37,7 @@ from billing.models import (
     RedeemCode,
     RedeemCodeBatch,
     Redemption,
+    SpendLimit,
     Usage,
     UsageHour,
 )
@@ -67,6 +68,8 @@ def scene(ada: User, cleo: User) -> None:
     order = grants.Order(client_id=uuid4(), kind="promo", amount=5, reason="A probe needs it")
     grants.ask(user=ada, order=order, by=cleo, now=NOW)
     watches.watch(user=ada, threshold=NANO)
+    for limited, window in ((key, "day"), (None, "month")):
+        limits.set_limit(user=ada, key=limited, window=window, amount=NANO, actor=ada, now=NOW)
     notices.write(user=ada, kind="refund", key="probe", data={}, now=NOW)
     notices.choose(user=ada, wanted=[])
 
@@ -273,6 +276,13 @@ CONSTRAINTS = [
     Probe("grant_posted_has_a_posting", lambda: change(Grant, txn=None)),
     Probe("grant_decided_by_somebody", lambda: change(Grant, decided_at=None)),
     Probe("grant_by_two_people", lambda: change(Grant, two_people=True)),
+    Probe("spend_limit_public_id", lambda: twice_but(SpendLimit, window="week")),
+    Probe("spend_limit_one_per_key", lambda: twice_but(SpendLimit, public_id="another")),
+    Probe("spend_limit_one_per_account", lambda: change(SpendLimit, key=None, window="month")),
+    Probe("spend_limit_amount", lambda: change(SpendLimit, amount_nano=0)),
+    Probe("spend_limit_spent", lambda: change(SpendLimit, spent_nano=-1)),
+    Probe("spend_limit_window", lambda: change(SpendLimit, window="year")),
+    Probe("spend_limit_noticed_percent", lambda: change(SpendLimit, noticed_percent=90)),
     Probe("notice_once", lambda: twice(Notice.objects.all()[0])),
     Probe("notice_one_end", lambda: change(Notice, sent_at=NOW, dropped_because="failed")),
     Probe("notice_off_once", lambda: twice(NoticeOff.objects.all()[0])),
