@@ -49,6 +49,18 @@ def floor_to(nano: int, step: int) -> Nano:
     return Nano(nano - nano % step)
 
 
+def to_cents(nano: int) -> int:
+    """Exactly. Raises NotAnAmount for what is not whole cents."""
+    cents, rest = divmod(nano, CENT)
+    if rest:
+        raise NotAnAmount(format_amount(nano))
+    return cents
+
+
+def from_cents(cents: int) -> Nano:
+    return Nano(cents * CENT)
+
+
 def divide_half_up(numerator: int, denominator: int) -> int:
     """The only division of money: to the nearest integer, halves up. Both arguments are not negative."""
     return (2 * numerator + denominator) // (2 * denominator)

@@ -18,7 +18,7 @@ from billing import guards
 from console import translations
 from tests.make import NOW, make_user
 
-pytest_plugins = ["tests.stack"]
+pytest_plugins = ["tests.stack", "tests.stripe_world"]
 NO_SKIPS = bool(os.environ.get("DEV_NO_SKIPS"))
 
 

@@ -29,8 +29,13 @@ FLOWS = {  # event: (debit, credit), …
     "grant": [("expense.promo", "user.promo"), ("cash.offline", "user.paid")],
     "usage": [(kind, "revenue.api") for kind in CREDIT],
     "usage.refund": [("revenue.api", kind) for kind in CREDIT],
-    "refund": [("user.paid", cash) for cash in CASH],
+    # The money is gone already when a refund was made at Stripe: what paid credit does not cover becomes debt.
+    "refund": [*(("user.paid", cash) for cash in CASH), ("user.debt", "cash.stripe")],
+    # A refund that failed and a dispute that was won bring the money back; what is owed at that moment is repaid first.
+    "refund.undo": [("cash.stripe", "user.paid"), ("cash.stripe", "user.debt")],
     "dispute": [("user.paid", "cash.stripe"), ("user.debt", "cash.stripe"), ("expense.loss", "cash.stripe")],
+    "dispute.won": [("cash.stripe", "user.paid"), ("cash.stripe", "user.debt"), ("cash.stripe", "expense.loss")],
+    "debt.repay": [("user.paid", "user.debt")],
     "promo.expire": [("user.promo", "expense.promo"), ("user.promo", "revenue.breakage")],
     "reward.accrue": [("expense.referral", "ref.pending")],
     "reward.mature": [("ref.pending", "ref.available")],
@@ -45,8 +50,8 @@ FLOWS = {  # event: (debit, credit), …
     "wd.returned": [(kind, "ref.available") for kind in ("cash.payout", "revenue.payout_fee")],
     "adjust": [pair for kind in ADJUSTABLE for pair in ((kind, "equity.adjust"), ("equity.adjust", kind))],
 }
-# A correction mirrors these. Charges, rewards and withdrawals are undone by their own events instead.
-REVERSIBLE = ("topup", "topup.bonus", "redeem", "grant", "refund", "dispute", "promo.expire", "adjust")
+# A correction mirrors these. Charges, payments, rewards and withdrawals are undone by their own events instead.
+REVERSIBLE = ("topup.bonus", "redeem", "grant", "promo.expire", "adjust")
 
 
 def load(apps, schema_editor):
