@@ -16,8 +16,7 @@ locks them first. So plain reads are enough, and the rows of limits come last in
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
@@ -27,7 +26,8 @@ from accounts import time_zones
 from accounts.models import ApiKey, User
 from billing import notices, periods
 from billing.ledger import SPEND_ORDER, LedgerError, locked_of
-from billing.models import Hold, NoticeKind, SpendLimit, Usage, UsageHour
+from billing.limit_standings import Standing, ends, roll, standings_of
+from billing.models import NoticeKind, SpendLimit, Usage, UsageHour
 from billing.money import CURRENCY, MAX_NANO, NANO, format_amount
 
 PERCENTS = (100, 80, 50)
@@ -38,40 +38,6 @@ log = structlog.get_logger("billing")
 
 class CannotSet(Exception):
     """A limit that cannot be: its amount, its window or its key. Nothing was changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A limit as it is at one moment, in the period of that moment."""
-
-    pk: int
-    public_id: str
-    key_id: int | None
-    key_public_id: str
-    key_name: str
-    key_hint: str
-    window: str
-    amount_nano: int
-    spent_nano: int
-    held_nano: int
-    noticed_percent: int
-    period_start: datetime
-    resets_at: datetime
-    zone: str  # of the account: how a reader wants to see the reset
-
-    @property
-    def scope(self) -> str:
-        return "account" if self.key_id is None else "key"
-
-    @property
-    def left_nano(self) -> int:
-        """What a new hold may take."""
-        return max(0, self.amount_nano - self.spent_nano - self.held_nano)
-
-    @property
-    def percent(self) -> int:
-        """Of the limit that was spent, rounded down; more than 100 when it was lowered below."""
-        return self.spent_nano * 100 // self.amount_nano
 
 
 class SpendLimitReached(LedgerError):
@@ -119,7 +85,7 @@ def _order(limit: Standing, left: int) -> tuple[int, timedelta]:
 
 def open_book(user_ids: Collection[int], now: datetime) -> Book:
     """The limits of these people, whose credit accounts are locked. One query where nobody has any, else two."""
-    return Book(_standings(_limits_of(user_ids), now))
+    return Book(standings_of(_limits_of(user_ids), now))
 
 
 def standings(user: User, now: datetime, *, key: ApiKey | None = None) -> list[Standing]:
@@ -127,7 +93,7 @@ def standings(user: User, now: datetime, *, key: ApiKey | None = None) -> list[S
     rows = _limits_of([user.pk])
     if key is not None:
         rows = [row for row in rows if row.key_id in (None, key.pk)]
-    found = _standings(rows, now).get(user.pk, [])
+    found = standings_of(rows, now).get(user.pk, [])
     windows = list(SpendLimit.Window.values)
     return sorted(found, key=lambda each: (each.key_id or 0, windows.index(each.window)))
 
@@ -165,7 +131,7 @@ def note_spend(charged: Sequence[tuple[int, int, int]], now: datetime) -> None:
     for row in _limits_of({user_id for user_id, _, _ in spent}):
         more = sum(nano for user_id, key_id, nano in spent if user_id == row.user_id and row.key_id in (None, key_id))
         if more:
-            _roll(row, now)
+            roll(row, now)
             if now >= row.period_start:  # a clock that lags behind the one that rolled: it was the period before
                 row.spent_nano = min(row.spent_nano + more, MAX_NANO)
             _notice(row, _passed(row), now)
@@ -178,7 +144,7 @@ def note_refund(usage: Usage, amount: int, now: datetime) -> None:
     """
     for row in _limits_of([usage.user_id]):
         if row.key_id in (None, usage.key_id):
-            _roll(row, now)
+            roll(row, now)
             if usage.settled_at >= row.period_start:
                 row.spent_nano = max(0, row.spent_nano - amount)
             _save(row)
@@ -192,7 +158,7 @@ def note_refusals(refusals: Iterable[SpendLimitReached], now: datetime) -> None:
     for limit in {error.limit.pk: error.limit for error in refusals}.values():
         if limit.percent >= PERCENTS[1] and limit.noticed_percent < PERCENTS[0]:
             for row in _rows(Q(pk=limit.pk)):
-                _roll(row, now)
+                roll(row, now)
                 _notice(row, PERCENTS[0], now)
                 _save(row)
 
@@ -206,7 +172,7 @@ def _notice(row: SpendLimit, percent: int, now: datetime) -> None:
         "window": str(row.window),
         "limit_nano": row.amount_nano,
         "spent_nano": row.spent_nano,
-        "resets_at": _ends(row, row.user).isoformat(),
+        "resets_at": ends(row).isoformat(),
         "zone": row.user.time_zone,
     }
     if row.key is not None:
@@ -255,7 +221,7 @@ def set_limit(*, user: User, key: ApiKey | None, window: str, amount: int, actor
             row = SpendLimit(user=owner, key=key, window=window, period_start=start, zone=zone.key)
             row.spent_nano = _spent_since(owner, key, start)
         else:
-            _roll(row, now)
+            roll(row, now)
         row.amount_nano = amount
         if before != amount:
             row.noticed_percent = _passed(row)  # whoever sets it sees what is spent; they are told of what comes
@@ -300,86 +266,9 @@ def _spent_since(user: User, key: ApiKey | None, start: datetime) -> int:
     return int(hours.aggregate(net=net)["net"]) + int(edge.aggregate(net=net)["net"])
 
 
-# Periods
-
-
-def _roll(row: SpendLimit, now: datetime) -> None:
-    """Into the period of `now`, if the one of the row has ended. In memory."""
-    end = _ends(row, row.user)
-    if now < end:
-        return
-    zone = time_zones.zone(row.user.time_zone)
-    row.period_start = max(periods.begin(row.window, now, zone), end)
-    row.zone = zone.key
-    row.spent_nano = row.noticed_percent = 0
-
-
-def _ends(row: SpendLimit, user: User) -> datetime:
-    """When it begins anew: at the start of the day that follows its period, in the zone in which the period was counted
-    and in the account's zone of today, whichever is later.
-    """
-    counted = time_zones.zone(row.zone)
-    day = _day_after(row.window, row.period_start.astimezone(counted).date())
-    return max(periods.midnight(day, counted), periods.midnight(day, time_zones.zone(user.time_zone)))
-
-
-def _day_after(window: str, day: date) -> date:
-    """The first day of the next period."""
-    if window == SpendLimit.Window.DAY:
-        return day + timedelta(days=1)
-    if window == SpendLimit.Window.WEEK:
-        return day + timedelta(days=7 - day.weekday())
-    return periods.next_month(day.replace(day=1))
-
-
-# Reading
-
-
 def _rows(which: Q) -> QuerySet[SpendLimit]:
     return SpendLimit.objects.filter(which).select_related("user", "key")
 
 
 def _limits_of(user_ids: Collection[int]) -> list[SpendLimit]:
     return list(_rows(Q(user__in=list(user_ids))).order_by("pk"))
-
-
-def _standings(rows: Iterable[SpendLimit], now: datetime) -> dict[int, list[Standing]]:
-    rows = list(rows)
-    held = _held({row.user_id for row in rows}) if rows else {}
-    found: dict[int, list[Standing]] = {}
-    for row in rows:
-        _roll(row, now)
-        theirs = held.get(row.user_id, {})
-        found.setdefault(row.user_id, []).append(
-            Standing(
-                pk=row.pk,
-                public_id=row.public_id,
-                key_id=row.key_id,
-                key_public_id=row.key.public_id if row.key is not None else "",
-                key_name=row.key.name if row.key is not None else "",
-                key_hint=row.key.hint if row.key is not None else "",
-                window=str(row.window),
-                amount_nano=row.amount_nano,
-                spent_nano=row.spent_nano,
-                held_nano=sum(theirs.values()) if row.key_id is None else theirs.get(row.key_id, 0),
-                noticed_percent=row.noticed_percent,
-                period_start=row.period_start,
-                resets_at=_ends(row, row.user),
-                zone=row.user.time_zone,
-            )
-        )
-    return found
-
-
-def _held(user_ids: Collection[int]) -> dict[int, dict[int, int]]:
-    """What open holds have set aside, by person and key."""
-    sums = (
-        Hold.objects.filter(user__in=list(user_ids), state=Hold.State.OPEN)
-        .values_list("user_id", "key_id")
-        .annotate(total=Sum("amount"))
-        .order_by()
-    )
-    held: dict[int, dict[int, int]] = {}
-    for user_id, key_id, total in sums:
-        held.setdefault(user_id, {})[key_id] = int(total)
-    return held
