@@ -51,7 +51,7 @@ def take_back(*, txn: LedgerTxn, now: datetime) -> None:
         _step(account, lot.user, lots, now, lost=lot.amount_nano)
         own = [each for each in lots if each.pk == lot.pk]
         take(own + [each for each in lots if each.pk != lot.pk], lot.amount_nano)
-        _save(lots)
+        PromoLot.objects.bulk_update(lots, ["remaining_nano"])
         PromoLot.objects.filter(pk=lot.pk, remaining_nano=0).update(closed_at=now, warn_at=None)
         _keep(account, lot.user)
 
@@ -68,12 +68,7 @@ def as_they_are(*, user: User, now: datetime) -> list[PromoLot]:
     """The same for a page: nothing is written, nothing is locked. Lots of which something is left."""
     account = LedgerAccount.objects.get(kind=AccountKind.USER_PROMO, owner=user, asset=CURRENCY)
     lots = _open(user)
-    rest = spread(lots, account.balance - sum(lot.remaining_nano for lot in lots), now)
-    given_back = next((lot for lot in lots if lot.txn_id is None), None)
-    if rest and given_back is None:
-        lots.append(PromoLot(user=user, amount_nano=rest, remaining_nano=rest, granted_at=now))
-    elif rest and given_back is not None:
-        given_back.remaining_nano += rest
+    _spread_all(user, lots, account.balance - sum(lot.remaining_nano for lot in lots), now)
     return [lot for lot in lots if lot.remaining_nano]
 
 
@@ -89,6 +84,17 @@ def spread(lots: Sequence[PromoLot], moved: int, now: datetime) -> int:
             lot.remaining_nano += part
             moved -= part
     return moved
+
+
+def _spread_all(user: User, lots: list[PromoLot], moved: int, now: datetime) -> None:
+    """As `spread`; what found no room becomes a lot, or more of the lot, that never expires."""
+    if rest := spread(lots, moved, now):
+        given_back = next((lot for lot in lots if lot.txn_id is None), None)
+        if given_back is None:
+            given_back = PromoLot(user=user, amount_nano=0, remaining_nano=0, granted_at=now)
+            lots.append(given_back)
+        given_back.amount_nano += rest
+        given_back.remaining_nano += rest
 
 
 def take(lots: Iterable[PromoLot], amount: int) -> None:
@@ -135,18 +141,12 @@ def _step(
     """Bring the lots into step with the account as it was before `gained` came in or `lost` went out."""
     book, _ = PromoBook.objects.get_or_create(user=user)
     moved = (account.credits - gained - book.credits) - (account.debits - lost - book.debits)
-    rest = spread(lots, moved, now)
-    _save(lots)
-    if rest:
-        given_back = {"amount_nano": rest, "remaining_nano": rest, "granted_at": now}
-        more = {"amount_nano": F("amount_nano") + rest, "remaining_nano": F("remaining_nano") + rest}
-        if not PromoLot.objects.filter(user=user, txn=None).update(**more):
-            lots.append(PromoLot.objects.create(user=user, txn=None, **given_back))
+    _spread_all(user, lots, moved, now)
+    for lot in lots:
+        if lot._state.adding:
+            lot.save(force_insert=True)
+    PromoLot.objects.bulk_update(lots, ["amount_nano", "remaining_nano"])
 
 
 def _keep(account: LedgerAccount, user: User) -> None:
     PromoBook.objects.filter(user=user).update(credits=account.credits, debits=account.debits)
-
-
-def _save(lots: Iterable[PromoLot]) -> None:
-    PromoLot.objects.bulk_update(lots, ["remaining_nano"])
