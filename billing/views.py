@@ -42,6 +42,19 @@ def usage_detail(request: HttpRequest, request_id: str) -> HttpResponse:
 
 @login_required
 @require_safe
+def usage_find(request: HttpRequest) -> HttpResponse:
+    """To the receipt of the call with this id. Several calls may carry the same id of somebody's program."""
+    request = cast("AuthedRequest", request)
+    text = request.GET.get("q", "").strip()
+    found = receipts.find(user=request.user, text=text)
+    if len(found) == 1:
+        return redirect("billing:usage-detail", found[0].request_id)
+    status = 200 if found or not text else 404
+    return render(request, "billing/find_call.html", {"asked": text, "calls": found}, status=status)
+
+
+@login_required
+@require_safe
 def wallet(request: HttpRequest) -> HttpResponse:
     return _wallet(request, RedeemForm())
 

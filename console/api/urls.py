@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from console.api import views
+from console.api import receipts, views
 
 app_name = "api"
 
@@ -12,7 +12,7 @@ urlpatterns = [
     path("keys/", views.KeyListView.as_view(), name="key-list"),
     path("keys/<str:public_id>/", views.KeyView.as_view(), name="key"),
     path("usage/", views.UsageListView.as_view(), name="usage-list"),
-    path("usage/<str:request_id>/", views.UsageView.as_view(), name="usage"),
+    path("usage/<str:request_id>/", receipts.ReceiptView.as_view(), name="usage"),
     path("referrals/", views.RewardsView.as_view(), name="referrals"),
     path("referrals/rewards/", views.RewardListView.as_view(), name="reward-list"),
     path("referrals/conversions/", views.ConversionView.as_view(), name="conversion-list"),

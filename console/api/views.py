@@ -112,14 +112,6 @@ class UsageListView(AccountView):
         return Response({"results": shapes.Call(rows, many=True).data, "next": following})
 
 
-class UsageView(AccountView):
-    @extend_schema(operation_id="usage_read", responses=shapes.Call)
-    def get(self, request: Request, request_id: str) -> Response:  # noqa: ARG002
-        """One call and what its charge is made of."""
-        call = get_object_or_404(Usage.objects.select_related("key"), user=self.person, request_id=request_id)
-        return Response(shapes.Call(call).data)
-
-
 class RewardsView(AccountView):
     @extend_schema(operation_id="referrals", responses=shapes.Rewards)
     def get(self, request: Request) -> Response:  # noqa: ARG002

@@ -2,18 +2,17 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import ApiKey, User
-from billing import charges, receipts, reports, reservations
+from billing import reports
 from billing.charges import Tokens
 from billing.models import Usage
 from billing.money import NANO
-from tests.make import make_call, make_credit, make_hold, make_key, make_price, make_usage
+from tests.make import make_credit, make_key, make_price, make_usage
 
 pytestmark = pytest.mark.django_db
 
@@ -130,86 +129,6 @@ def test_the_list_costs_the_same_however_long_it_is(
         make_usage(key)
     with django_assert_num_queries(7):  # session, person, two lists of choices, totals, calls, balance
         client.get("/usage/")
-
-
-# --- one call explained -----------------------------------------------------------------------------------------------
-
-
-def test_a_receipt_multiplies_adds_rounds_once_and_names_the_price(client: Client, ada: User, key: ApiKey) -> None:
-    price = make_price("odd", input_nano_per_mtok=333_333_333, cached_input_nano_per_mtok=1, output_nano_per_mtok=7)
-    usage = make_usage(key, model="odd", price=price, tokens=Tokens(input=2, cached=10, output=1), held=5000)
-    text = words(page(client, ada, f"/usage/{usage.pk}/"))
-    assert "Input tokens 2 $0.333333333 per 1M 666.666666" in text
-    assert "Cached tokens 10 $0.000000001 per 1M 0.00001" in text
-    assert "Sum, in billionths of a dollar 666.666683" in text
-    assert "Cost, rounded once $0.000000667" in text
-    assert f"Price version {price.pk}, in force since 2026-10-23 12:00 UTC" in text
-    assert "Held before the call $0.000005" in text
-    assert "Released $0.000004333" in text
-    assert "Promotional credit API revenue $0.000000667" in text
-
-
-def test_a_receipt_shows_each_class_that_paid_and_each_refund(
-    client: Client, ada: User, sam: User, key: ApiKey, now: datetime
-) -> None:
-    usage = make_usage(key, tokens=Tokens(input=400))
-    charges.refund(usage=usage, amount=200_000, n=1, actor=sam, reason="Wrong answer", now=now)
-    text = words(page(client, ada, f"/usage/{usage.pk}/"))
-    assert "From Promotional credit $0.0001" in text
-    assert "From Paid credit $0.0003" in text
-    assert "Refunded $0.0002" in text
-    assert "API revenue Promotional credit $0.00005" in text
-    assert "API revenue Paid credit $0.00015" in text
-
-
-@pytest.mark.parametrize("code", [*receipts.REASONS, "a_code_of_tomorrow"])
-def test_a_free_call_says_why(client: Client, ada: User, key: ApiKey, code: str) -> None:
-    usage = make_usage(key, tokens=Tokens(), held=10, status=Usage.Status.FAILED, not_charged_because=code)
-    text = words(page(client, ada, f"/usage/{usage.pk}/"))
-    assert "Not charged" in text
-    assert str(receipts.REASONS.get(code, code)) in text
-    assert "Nothing was posted." in text
-    assert "Charged $0.00" in text
-
-
-def test_what_could_not_be_collected_is_said_in_words(client: Client, ada: User, now: datetime) -> None:
-    make_credit(ada, paid=30_000)
-    usage = make_usage(make_key(ada)[0], tokens=Tokens(input=50), held=30_000)
-    text = words(page(client, ada, f"/usage/{usage.pk}/"))
-    assert "This call used $0.00002 more than your credit covered." in text
-    assert "Cost, rounded once $0.00005 Not collected −$0.00002 Charge $0.00003" in text
-
-
-def test_a_late_charge_says_so(client: Client, ada: User, key: ApiKey, now: datetime) -> None:
-    price = make_price()
-    call = make_call(key)
-    make_hold(call, 50_000, lasts=timedelta(seconds=1))
-    reservations.sweep(now=now + timedelta(minutes=1))
-    assert "The server stopped before the call ended" in page(client, ada, f"/usage/{call.request_id}/")
-    facts: dict[str, Any] = {"source": Usage.Source.UPSTREAM, "status": Usage.Status.OK, "http_status": 200}
-    charges.settle(call=call, tokens=Tokens(input=5), price=price, now=now + timedelta(minutes=2), **facts)
-    assert "The hold had run out when the call ended" in page(client, ada, f"/usage/{call.request_id}/")
-
-
-def test_an_image_is_charged_each(client: Client, ada: User, key: ApiKey) -> None:
-    price = make_price(
-        "gpt-image-2", image_nano={"1024x1024/*": 40_000_000}, input_nano_per_mtok=0, output_nano_per_mtok=0
-    )
-    tokens = Tokens(images=2, image_class="1024x1024/high")
-    usage = make_usage(key, model="gpt-image-2", price=price, tokens=tokens, endpoint="images/generations")
-    assert "Images 2 $0.04 each 80,000,000" in words(page(client, ada, f"/usage/{usage.pk}/"))
-    assert "2 images" in words(page(client, ada, "/usage/"))
-
-
-def test_a_receipt_costs_the_same_with_and_without_refunds(
-    client: Client, ada: User, key: ApiKey, now: datetime, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    usage = make_usage(key, tokens=Tokens(input=400))
-    for n in range(3):
-        charges.refund(usage=usage, amount=10, n=n, actor=None, reason="x", now=now)
-    client.force_login(ada)
-    with django_assert_num_queries(6):  # session, person, call, parts, entries, balance
-        client.get(f"/usage/{usage.pk}/")
 
 
 def _context(client: Client, user: User, path: str) -> reports.UsagePage:
