@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from accounts.models import User
 from billing.ledger import refused_by
 from billing.models import Price
 from billing.money import NANO, PER_MTOK, divide_half_up
@@ -71,7 +72,7 @@ def in_force_many(asked: Iterable[tuple[str, datetime]]) -> list[Price | None]:
     return [next((each for each in history.get(model, []) if each.effective_from <= at), None) for model, at in pairs]
 
 
-def set_price(
+def set_price(  # noqa: PLR0913 the columns of a price
     *,
     model: str,
     effective_from: datetime,
@@ -81,11 +82,13 @@ def set_price(
     output_nano_per_mtok: int = 0,
     reasoning_nano_per_mtok: int | None = None,
     image_nano: Mapping[str, int] | None = None,
+    by: User | None = None,
 ) -> Price:
-    """A price from a moment on; earlier ones stay as they are. Raises PriceTaken, NotAPrice."""
+    """A price from a moment on; earlier ones stay. `by` None is the catalogue. Raises PriceTaken, NotAPrice."""
     price = Price(
         model=model,
         effective_from=effective_from,
+        created_by=by,
         input_nano_per_mtok=input_nano_per_mtok,
         cached_input_nano_per_mtok=cached_input_nano_per_mtok,
         cache_write_nano_per_mtok=cache_write_nano_per_mtok,
@@ -93,8 +96,7 @@ def set_price(
         reasoning_nano_per_mtok=reasoning_nano_per_mtok,
         image_nano=dict(image_nano or {}),
     )
-    given = (_input(price), _cached(price), _written(price), price.output_nano_per_mtok, _reasoning(price))
-    for nano in (*given, *price.image_nano.values()):
+    for nano in (*per_mtok(price).values(), *price.image_nano.values()):
         if not isinstance(nano, int) or not 0 <= nano <= MAX_PRICE:
             raise NotAPrice(f"{model}: {nano}")
     try:
@@ -105,6 +107,17 @@ def set_price(
             raise PriceTaken(f"{model} from {effective_from}") from error
         raise
     return price
+
+
+def per_mtok(price: Price) -> dict[str, int]:
+    """Nano per 1,000,000 tokens by class, with the broader class's price where a class has none of its own."""
+    return {
+        "input": _input(price),
+        "cached": _cached(price),
+        "cache_write": _written(price),
+        "output": price.output_nano_per_mtok,
+        "reasoning": _reasoning(price),
+    }
 
 
 def cost(price: Price, tokens: Tokens) -> int:

@@ -13,7 +13,6 @@ from django.db.models.functions import Now
 from billing import prices
 from billing.models import Price
 from billing.money import CURRENCY, NotAnAmount, parse_amount
-from billing.prices import Tokens
 from gateway.models import Endpoint, Model
 
 SHIPPED = Path(__file__).parent / "data" / "catalogue.json"
@@ -62,8 +61,7 @@ class ModelRow:
     @property
     def per_mtok(self) -> dict[str, int]:
         """Nano per 1,000,000 tokens by class (input, cached, cache_write, output, reasoning), fallbacks resolved."""
-        parts = prices.components(self.price, Tokens(1, 1, 1, 1, 1)) if self.price else []
-        return {part.name: part.price_nano for part in parts}
+        return prices.per_mtok(self.price) if self.price else {}
 
     @property
     def sizes(self) -> list[tuple[str, list[tuple[str, int]]]]:

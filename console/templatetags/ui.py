@@ -41,6 +41,13 @@ def money_short(nano: int) -> str:
     return money(nano // step * step)
 
 
+@register.filter
+def percent(basis_points: int) -> str:
+    """A change with its sign: 1250 is `+12.50 %`."""
+    whole, rest = divmod(abs(basis_points), 100)
+    return f"{'−' if basis_points < 0 else '+'}{whole}.{rest:02d} %"
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A decorative drawing; the words stand beside it or in aria-label."""
