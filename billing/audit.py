@@ -34,8 +34,14 @@ INVARIANTS: dict[str, str] = {
             SELECT user_id, SUM(promo_nano) AS promo, SUM(reward_nano) AS reward, SUM(paid_nano) AS paid
             FROM billing_hold WHERE state = 'open' GROUP BY user_id
         ) h ON h.user_id = a.owner_id
+        LEFT JOIN (
+            SELECT p.user_id, SUM(f.amount_nano) AS paid FROM billing_paymentrefund f
+            JOIN billing_payment p ON p.id = f.payment_id WHERE f.state = 'reserved' GROUP BY p.user_id
+        ) r ON r.user_id = a.owner_id
         WHERE a.held <> COALESCE(CASE a.kind
-            WHEN 'user.promo' THEN h.promo WHEN 'user.reward' THEN h.reward WHEN 'user.paid' THEN h.paid END, 0)
+            WHEN 'user.promo' THEN h.promo
+            WHEN 'user.reward' THEN h.reward
+            WHEN 'user.paid' THEN COALESCE(h.paid, 0) + COALESCE(r.paid, 0) END, 0)
     """,
     "I5 every charge is explained to the nano": """
         SELECT x.txn_id FROM (

@@ -11,6 +11,9 @@ from django.db.migrations.loader import MigrationLoader
 from billing import guards
 from billing.money import NotAnAmount, parse_amount
 
+METHODS = {"card", "alipay", "wechat_pay"}
+MOST_AT_ONCE = 999_999  # whole dollars; Stripe takes eight digits of cents
+
 
 @register()
 def amounts_are_amounts(**_: Any) -> list[CheckMessage]:
@@ -21,6 +24,40 @@ def amounts_are_amounts(**_: Any) -> list[CheckMessage]:
         words = f"GRANT_SECOND_PERSON_ABOVE={settings.GRANT_SECOND_PERSON_ABOVE!r} is not an amount."
         return [Error(words, hint="Set for example GRANT_SECOND_PERSON_ABOVE=100.00", id="billing.E003")]
     return []
+
+
+@register()
+def payments_are_configured_or_off(**_: Any) -> list[CheckMessage]:
+    """Half a configuration would take money and never credit it."""
+    key, secret = settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET
+    errors: list[CheckMessage] = []
+    if bool(key) != bool(secret):
+        name = "STRIPE_SECRET_KEY" if secret else "STRIPE_WEBHOOK_SECRET"
+        hint = "Set both, or neither: payments are off without them (docs/operate.md)."
+        errors.append(Error(f"Payments are half configured: {name} is not set.", hint=hint, id="billing.E004"))
+    if key and not key.startswith(("sk_live_", "sk_test_", "rk_live_", "rk_test_")):
+        hint = "Stripe's dashboard shows it under Developers, API keys. The publishable key is not needed."
+        errors.append(Error("STRIPE_SECRET_KEY is no secret key of Stripe's.", hint=hint, id="billing.E005"))
+    if secret and not secret.startswith("whsec_"):
+        hint = "Stripe's dashboard shows it with the webhook endpoint."
+        errors.append(Error("STRIPE_WEBHOOK_SECRET is no signing secret.", hint=hint, id="billing.E006"))
+    return errors + (_topups() if key or secret else [])
+
+
+def _topups() -> list[CheckMessage]:
+    errors: list[CheckMessage] = []
+    wrong = sorted(set(settings.STRIPE_METHODS) - METHODS)
+    if wrong or not settings.STRIPE_METHODS:
+        words = f"STRIPE_METHODS has {', '.join(wrong) or 'nothing'}."
+        errors.append(Error(words, hint=f"Choose of {', '.join(sorted(METHODS))}.", id="billing.E007"))
+    least, most, presets = settings.TOPUP_MIN, settings.TOPUP_MAX, settings.TOPUP_PRESETS
+    if not 1 <= least <= most <= MOST_AT_ONCE:
+        words = f"TOPUP_MIN={least} and TOPUP_MAX={most} leave nothing to pay."
+        errors.append(Error(words, hint=f"1 at least, {MOST_AT_ONCE} at most.", id="billing.E008"))
+    if not presets or not all(each.isascii() and each.isdigit() and least <= int(each) <= most for each in presets):
+        words = f"TOPUP_PRESETS={','.join(presets)} is not a list of whole amounts from {least} to {most}."
+        errors.append(Error(words, hint="Set for example TOPUP_PRESETS=10,25,50,100", id="billing.E009"))
+    return errors
 
 
 @register(Tags.database)

@@ -5,7 +5,17 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from billing import notices, promos, reservations, watches
+from billing import (
+    notices,
+    payment_events,
+    payment_refunds,
+    payments,
+    promos,
+    reservations,
+    standing,
+    stripe_gate,
+    watches,
+)
 
 
 @shared_task(name="billing.tasks.sweep_holds")
@@ -28,3 +38,20 @@ def expire_promos(**_: Any) -> None:
     now = timezone.now()
     promos.expire_due(now=now)
     promos.warn_due(now=now)
+
+
+@shared_task(name="billing.tasks.tend_payments")
+def tend_payments(**_: Any) -> None:
+    """What events left open, what Stripe has not said yet, refunds whose answer was lost, debts that can be repaid."""
+    now = timezone.now()
+    if stripe_gate.is_on():
+        payment_events.apply_due(now=now)
+        payments.look_at_due(now=now)
+        payment_refunds.send_due(now=now)
+    standing.sweep(now=now)
+
+
+@shared_task(name="billing.tasks.charge_saved_cards")
+def charge_saved_cards(**_: Any) -> None:
+    if stripe_gate.is_on():
+        payments.charge_due(now=timezone.now())

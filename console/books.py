@@ -3,10 +3,11 @@
 from datetime import datetime
 
 import billing.audit
+import billing.payment_audit
 import referrals.audit
 from billing.models import LedgerAudit
 
-INVARIANTS = {**billing.audit.INVARIANTS, **referrals.audit.INVARIANTS}
+INVARIANTS = {**billing.audit.INVARIANTS, **billing.payment_audit.INVARIANTS, **referrals.audit.INVARIANTS}
 
 
 def prove(*, now: datetime) -> LedgerAudit:

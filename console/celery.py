@@ -46,6 +46,8 @@ app.conf.update(
         "sweep-holds": {"task": "billing.tasks.sweep_holds", "schedule": settings.SWEEP_INTERVAL_S},
         "send-notices": {"task": "billing.tasks.send_notices", "schedule": 10.0},
         "watch-balances": {"task": "billing.tasks.watch_balances", "schedule": 30.0},
+        "tend-payments": {"task": "billing.tasks.tend_payments", "schedule": 15.0},
+        "charge-saved-cards": {"task": "billing.tasks.charge_saved_cards", "schedule": 30.0},
         "expire-promos": {"task": "billing.tasks.expire_promos", "schedule": 600.0},
         "audit-ledger": {"task": "console.tasks.audit_ledger", "schedule": 3600.0},
         "accrue-rewards": {"task": "referrals.tasks.accrue_rewards", "schedule": 600.0},

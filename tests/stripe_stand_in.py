@@ -1,4 +1,4 @@
-"""A small Stripe on loopback: sessions, intents, refunds, disputes, idempotency keys, events signed in Stripe's own way.
+"""A small Stripe on loopback: sessions, intents, refunds, disputes, idempotency keys, events in Stripe's own signature.
 
 The product's real library talks to it (`STRIPE_API_BASE`). What a payer, a bank or the dashboard does are methods; each
 returns the events that Stripe would send for it, in its order.
@@ -61,7 +61,10 @@ class StandIn:
     def fail(self, session_id: str) -> list[Object]:
         session = self.objects[session_id]
         intent = self.objects[session["payment_intent"]]
-        intent |= {"status": "requires_payment_method", "last_payment_error": {"code": "payment_intent_payment_attempt_failed"}}
+        intent |= {
+            "status": "requires_payment_method",
+            "last_payment_error": {"code": "payment_intent_payment_attempt_failed"},
+        }
         return [
             self.event("payment_intent.payment_failed", intent),
             self.event("checkout.session.async_payment_failed", session),
@@ -72,7 +75,9 @@ class StandIn:
         session |= {"status": "expired", "url": None}
         return [self.event("checkout.session.expired", session)]
 
-    def refund(self, intent_id: str, cents: int, *, status: str = "succeeded", metadata: Object | None = None) -> list[Object]:
+    def refund(
+        self, intent_id: str, cents: int, *, status: str = "succeeded", metadata: Object | None = None
+    ) -> list[Object]:
         charge = self.objects[self.objects[intent_id]["latest_charge"]]
         made = {
             "id": self._id("re"),
@@ -224,7 +229,10 @@ class StandIn:
             return self._declined(intent)
         intent["status"] = "requires_action"
         intent["last_payment_error"] = None
-        intent["next_action"] = {"type": "redirect_to_url", "redirect_to_url": {"url": f"{self.url}/bank/{intent['id']}"}}
+        intent["next_action"] = {
+            "type": "redirect_to_url",
+            "redirect_to_url": {"url": f"{self.url}/bank/{intent['id']}"},
+        }
         return 200, intent
 
     def authenticate(self, intent_id: str) -> list[Object]:
@@ -348,13 +356,13 @@ class _Handler(BaseHTTPRequestHandler):
     stand_in: StandIn
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 the name that http.server calls
+    def do_GET(self) -> None:
         parts = urlsplit(self.path)
         if parts.path.startswith(("/pay/", "/bank/")):
             return self._page(parts.path)
         return self._send(*self.stand_in.answer("GET", parts.path, nested(parse_qsl(parts.query)), ""))
 
-    def do_POST(self) -> None:  # noqa: N802 as above
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         key = self.headers.get("Idempotency-Key") or ""
         self._send(*self.stand_in.answer("POST", urlsplit(self.path).path, nested(parse_qsl(body)), key))
