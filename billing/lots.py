@@ -86,15 +86,18 @@ def spread(lots: Sequence[PromoLot], moved: int, now: datetime) -> int:
     return moved
 
 
-def _spread_all(user: User, lots: list[PromoLot], moved: int, now: datetime) -> None:
-    """As `spread`; what found no room becomes a lot, or more of the lot, that never expires."""
-    if rest := spread(lots, moved, now):
-        given_back = next((lot for lot in lots if lot.txn_id is None), None)
-        if given_back is None:
-            given_back = PromoLot(user=user, amount_nano=0, remaining_nano=0, granted_at=now)
-            lots.append(given_back)
-        given_back.amount_nano += rest
-        given_back.remaining_nano += rest
+def _spread_all(user: User, lots: list[PromoLot], moved: int, now: datetime) -> PromoLot | None:
+    """As `spread`; what found no room goes to the lot that never expires. That lot, if it had to be made."""
+    rest = spread(lots, moved, now)
+    if not rest:
+        return None
+    for lot in lots:
+        if lot.txn_id is None:
+            lot.amount_nano += rest
+            lot.remaining_nano += rest
+            return None
+    lots.append(PromoLot(user=user, amount_nano=rest, remaining_nano=rest, granted_at=now))
+    return lots[-1]
 
 
 def take(lots: Iterable[PromoLot], amount: int) -> None:
@@ -141,10 +144,8 @@ def _step(
     """Bring the lots into step with the account as it was before `gained` came in or `lost` went out."""
     book, _ = PromoBook.objects.get_or_create(user=user)
     moved = (account.credits - gained - book.credits) - (account.debits - lost - book.debits)
-    _spread_all(user, lots, moved, now)
-    for lot in lots:
-        if lot._state.adding:
-            lot.save(force_insert=True)
+    if made := _spread_all(user, lots, moved, now):
+        made.save(force_insert=True)
     PromoLot.objects.bulk_update(lots, ["amount_nano", "remaining_nano"])
 
 

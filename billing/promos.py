@@ -1,5 +1,6 @@
 """Promotional credit that expires: told a week before, taken off afterwards, never what is held or was spent."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -8,10 +9,40 @@ from django.db import transaction
 from accounts.models import User
 from billing import ledger, lots, notices
 from billing.ledger import Line
-from billing.models import AccountKind, NoticeKind, PromoLot
+from billing.models import AccountKind, LedgerTxn, NoticeKind, PromoLot
+from billing.statements import EVENT_NAMES
 
 AT_ONCE = 500
 log = structlog.get_logger("billing")
+
+
+@dataclass(frozen=True)
+class LotLine:
+    """A lot as its owner reads it. `soon`: it expires within a week."""
+
+    name: str
+    source: str
+    amount: int  # nano
+    remaining: int  # nano
+    expires_at: datetime | None
+    soon: bool
+
+
+def lines(*, user: User, now: datetime) -> list[LotLine]:
+    """What promotional credit consists of, in the order it is spent. Their sum is the balance of that class."""
+    found = lots.as_they_are(user=user, now=now)
+    kinds = dict(LedgerTxn.objects.filter(pk__in=[lot.txn_id for lot in found]).values_list("pk", "kind"))
+    return [
+        LotLine(
+            name=str(EVENT_NAMES[kinds.get(lot.txn_id or 0, "usage.refund")]),
+            source=lot.source,
+            amount=lot.amount_nano,
+            remaining=lot.remaining_nano,
+            expires_at=lot.expires_at,
+            soon=lot.expires_at is not None and lot.expires_at - lots.WARN_BEFORE <= now,
+        )
+        for lot in found
+    ]
 
 
 def expire_due(*, now: datetime) -> int:

@@ -1,5 +1,6 @@
 """Usage, one call explained, and the wallet: balance, statement, redeem code."""
 
+from datetime import datetime
 from typing import cast
 
 from django.contrib import messages
@@ -8,10 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.http import AuthedRequest
-from billing import codes, receipts, reports
+from accounts.http import AuthedRequest, client_ip
+from billing import attempts, codes, promos, receipts, reports
 from billing.forms import RedeemForm, UsageFilter
 from billing.models import LedgerAudit, Usage
 from billing.money import SYMBOL, format_amount
@@ -63,11 +65,18 @@ def wallet(request: HttpRequest) -> HttpResponse:
 @require_POST
 def code_redeem(request: HttpRequest) -> HttpResponse:
     request = cast("AuthedRequest", request)
+    now = timezone.now()
     form = RedeemForm(request.POST)
     if not form.is_valid():
         return _wallet(request, form, status=400)
     try:
-        redemption = codes.redeem(user=request.user, code=form.cleaned_data["code"], now=timezone.now())
+        with attempts.counted(user_id=request.user.pk, address=client_ip(request), now=now):
+            redemption = codes.redeem(user=request.user, code=form.cleaned_data["code"], now=now)
+    except attempts.TooManyAttempts as refused:
+        form.add_error("code", _pause(refused, now))
+        answer = _wallet(request, form, status=429)
+        answer["Retry-After"] = str(int((refused.until - now).total_seconds()) + 1)
+        return answer
     except codes.CannotRedeem as refused:
         form.add_error("code", _refusal(refused))
         return _wallet(request, form, status=400)
@@ -84,6 +93,7 @@ def _wallet(request: HttpRequest, form: RedeemForm, status: int = 200) -> HttpRe
         "form": form,
         "page": reports.wallet(user=request.user, month=month, now=timezone.now()),
         "audit": audit,
+        "lots": promos.lines(user=request.user, now=timezone.now()),
     }
     return render(request, "billing/wallet.html", context, status=status)
 
@@ -91,8 +101,23 @@ def _wallet(request: HttpRequest, form: RedeemForm, status: int = 200) -> HttpRe
 def _refusal(refused: codes.CannotRedeem) -> str:
     if isinstance(refused, codes.AlreadyRedeemed):
         return _("You redeemed this code before. Nothing was added.")
+    if isinstance(refused, codes.EnoughOfBatch):
+        return ngettext(
+            "One person can redeem only one code of this kind, and you have. Nothing was added.",
+            "One person can redeem only %(limit)s codes of this kind, and you have. Nothing was added.",
+            refused.limit,
+        ) % {"limit": refused.limit}
     if isinstance(refused, codes.CodeExpired):
         return _("This code has expired. Nothing was added.")
     if isinstance(refused, codes.CodeUsedUp):
         return _("This code is used up. Nothing was added.")
     return _("There is no such code. Check each character; nothing was added.")
+
+
+def _pause(refused: attempts.TooManyAttempts, now: datetime) -> str:
+    minutes = int((refused.until - now).total_seconds()) // 60 + 1
+    return ngettext(
+        "Too many codes were tried. Nothing was added. Try again in %(minutes)s minute, at %(time)s UTC.",
+        "Too many codes were tried. Nothing was added. Try again in %(minutes)s minutes, at %(time)s UTC.",
+        minutes,
+    ) % {"minutes": minutes, "time": f"{refused.until:%H:%M}"}

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from accounts.forms import ProfileForm
 from accounts.http import AuthedRequest, client_ip
 from accounts.models import User
 from accounts.views import FIRST_CALL
+from billing.notice_forms import MANDATORY, NoticesForm
 from console import outbox, reports
 
 OUTBOX_PAGE = 50
@@ -37,9 +38,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     request = cast("AuthedRequest", request)
-    initial = {"language": request.user.language or translation.get_language()}
-    zone = request.user.time_zone
-    form = ProfileForm(request.POST or None, initial=initial, now=timezone.now(), time_zone=zone)
+    form = _profile_form(request, request.POST or None)
     if request.method == "POST" and form.is_valid():
         language = form.cleaned_data["language"]
         languages.choose(user=request.user, language=language)
@@ -50,7 +49,29 @@ def profile(request: HttpRequest) -> HttpResponse:
         response = redirect("console:settings")
         languages.remember(response, language)
         return response
-    return render(request, "pages/settings.html", {"form": form}, status=400 if form.errors else 200)
+    return _settings(request, form, NoticesForm(user=request.user))
+
+
+@login_required
+@require_POST
+def choose_notices(request: HttpRequest) -> HttpResponse:
+    request = cast("AuthedRequest", request)
+    form = NoticesForm(request.POST, user=request.user)
+    if form.is_valid():
+        form.save()
+        messages.success(request, _("Saved."))
+        return redirect("console:settings")
+    return _settings(request, _profile_form(request, None), form)
+
+
+def _profile_form(request: AuthedRequest, data: QueryDict | None) -> ProfileForm:
+    initial = {"language": request.user.language or translation.get_language()}
+    return ProfileForm(data, initial=initial, now=timezone.now(), time_zone=request.user.time_zone)
+
+
+def _settings(request: AuthedRequest, form: ProfileForm, notices: NoticesForm) -> HttpResponse:
+    context = {"form": form, "notices": notices, "mandatory": MANDATORY}
+    return render(request, "pages/settings.html", context, status=400 if form.errors or notices.errors else 200)
 
 
 @login_required

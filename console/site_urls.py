@@ -10,6 +10,7 @@ urlpatterns = [
     path("", pages.landing, name="landing"),
     path("dashboard/", overview.dashboard, name="dashboard"),
     path("settings/", overview.profile, name="settings"),
+    path("settings/notices/", overview.choose_notices, name="choose-notices"),
     path("settings/sessions/end/", overview.sign_out_elsewhere, name="sign-out-elsewhere"),
     path("outbox/", overview.mail_list, name="outbox"),
     path("outbox/<slug:mail_id>/", overview.mail_detail, name="mail"),
