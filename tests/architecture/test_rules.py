@@ -20,8 +20,11 @@ URL = re.compile(r"\bhttps?://([^\s/\"'`<>)\\:{]+)")
 
 def test_money_never_meets_a_float() -> None:
     found = []
-    for file in python("billing", "referrals"):
+    priced = ("books", "metering", "protocols/cost")
+    for file in python("billing", "referrals", *(f"gateway/{each}.py" for each in priced)):
         for node in ast.walk(tree(file)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "round":
+                found.append(f"{name(file)}:{node.lineno} round(): there is one rounding, in billing/money.py")
             if isinstance(node, ast.Constant) and isinstance(node.value, float):
                 found.append(f"{name(file)}:{node.lineno} {node.value}")
             if isinstance(node, ast.Name) and node.id == "float":
@@ -61,7 +64,8 @@ def test_rules_know_no_pages() -> None:
             continue
         for word in imports(file):
             app, _, rest = word.partition(".")
-            if app == "rest_framework" or (app in APPS and rest.split(".")[0] in edges):
+            edge = rest.split(".")[0] in edges or rest.split(".")[0].endswith("_views")
+            if app == "rest_framework" or (app in APPS and edge):
                 found.append(f"{name(file)} imports {word}")
     assert found == []
 
@@ -69,7 +73,7 @@ def test_rules_know_no_pages() -> None:
 def test_views_are_short() -> None:
     long = {}
     for file in python(*APPS):
-        if file.stem not in {"views", "pages", "desk"}:
+        if file.stem not in {"views", "pages", "desk"} and not file.stem.endswith("_views"):
             continue
         for function in functions(file):
             if length(function) > 40:
