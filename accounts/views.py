@@ -41,7 +41,7 @@ def key_list(request: HttpRequest) -> HttpResponse:
     request = cast("AuthedRequest", request)
     order = F("revoked_at").desc(nulls_first=True)  # usable ones first, then those revoked most recently
     listed = ApiKey.objects.of(request.user).order_by(order, "-id")[: keys.MAX_KEYS_PER_USER + REVOKED_SHOWN]
-    return render(request, "accounts/key_list.html", {"keys": listed})
+    return render(request, "accounts/key_list.html", {"keys": listed, "now": timezone.now()})
 
 
 @login_required

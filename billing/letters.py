@@ -3,7 +3,7 @@
 What `data` holds, by kind (amounts are nano, moments ISO texts; what is in brackets may be missing):
 
 - low_balance: threshold_nano, spendable_nano
-- limit_reached: percent, window (day, week, month), limit_nano, spent_nano, resets_at, [key_name], [key_hint]
+- limit_reached: percent, window (day, week, month), limit_nano, spent_nano, resets_at, [zone], [key_name], [key_hint]
 - promo_expiring: amount_nano, expires_at, [source]
 - topup_receipt: amount_nano, number, paid_at, [paid] (the sum as the payer's bank shows it), [path]
 - auto_topup_failed: amount_nano, [reason], [is_off] (true: it was switched off)
@@ -14,7 +14,6 @@ What `data` holds, by kind (amounts are nano, moments ISO texts; what is in brac
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import Any
 
 from django.conf import settings
@@ -25,6 +24,7 @@ from django.utils import translation
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from accounts import time_zones
 from billing.models import OPTIONAL_NOTICES, Notice, NoticeKind
 from billing.money import SYMBOL, format_amount
 
@@ -76,25 +76,30 @@ def _low_balance(data: Data) -> Words:
 
 
 def _limit_reached(data: Data) -> Words:
-    used = {"percent": data["percent"]}
-    name = data.get("key_name", "")
-    if name:
-        subject = _("“%(name)s” has used %(percent)s %% of its spend limit") % {**used, "name": name}
+    used, name = {"percent": data["percent"], "name": data.get("key_name", "")}, data.get("key_name", "")
+    if data["percent"] < 100:  # noqa: PLR2004 per cent
+        of_key, of_account = (
+            _("“%(name)s” has used %(percent)s %% of its spend limit"),
+            _("Your account has used %(percent)s %% of its spend limit"),
+        )
+        sentence = _("Calls go on until the limit is used up; then they are refused until it resets.")
     else:
-        subject = _("Your account has used %(percent)s %% of its spend limit") % used
-    if data["percent"] >= 100:  # noqa: PLR2004 per cent
-        sentence = _("Further calls are refused until the limit begins anew. Nothing is charged for a refused call.")
-    else:
-        sentence = _("Calls go on until the limit is used up; then they are refused until it begins anew.")
+        of_key, of_account = (
+            _("“%(name)s” has reached its spend limit"),
+            _("Your account has reached its spend limit"),
+        )
+        sentence = _("Further calls are refused until the limit resets. Nothing is charged for a refused call.")
+        if data["spent_nano"] < data["limit_nano"]:
+            sentence = _("A call was refused: what is left does not cover the most that it may cost. It cost nothing.")
+    subject = (of_key if name else of_account) % used
     windows = {"day": _("Daily limit"), "week": _("Weekly limit"), "month": _("Monthly limit")}
     facts = [
         *([(_("API key"), f"{name} {data.get('key_hint', '')}".strip())] if name else []),
         (windows[data["window"]], _money(data["limit_nano"])),
         (_("Used"), _money(data["spent_nano"])),
-        (_("Begins anew"), _moment(data["resets_at"])),
+        (_("Resets"), _moment(data["resets_at"], data.get("zone", "UTC"))),
     ]
-    path = reverse("accounts:key-list") if name else ""
-    return Words(subject, [sentence], facts, _("See the limits"), path)
+    return Words(subject, [sentence], facts, _("See the limits"), reverse("billing:limit-list"))
 
 
 def _promo_expiring(data: Data) -> Words:
@@ -204,8 +209,9 @@ def _money(nano: int) -> str:
     return f"{SYMBOL}{format_amount(nano)}"
 
 
-def _moment(text: str) -> str:
+def _moment(text: str, zone: str = "UTC") -> str:
+    """As the clock of a time zone shows it."""
     moment = parse_datetime(text)
     if moment is None:
         raise ValueError(text)
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{moment.astimezone(time_zones.zone(zone)):%Y-%m-%d %H:%M} {zone}"

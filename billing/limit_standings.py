@@ -9,6 +9,7 @@ from django.db.models import Sum
 from accounts import time_zones
 from billing import periods
 from billing.models import Hold, SpendLimit
+from billing.money import format_amount
 
 FULL = 1000  # a meter is drawn in thousandths
 LEAST_SHOWN = 6  # of them, so that a little is seen, too
@@ -57,6 +58,19 @@ class Standing:
         """Of the meter, after what was spent."""
         part = max(self.held_nano * FULL // self.amount_nano, LEAST_SHOWN if self.held_nano else 0)
         return min(FULL - self.spent_part, part)
+
+    @property
+    def used_part(self) -> int:
+        """Spent and held, in thousandths; not cut off at the end of the meter."""
+        return (self.spent_nano + self.held_nano) * FULL // self.amount_nano
+
+    @property
+    def amount_text(self) -> str:
+        return format_amount(self.amount_nano)
+
+    @property
+    def window_name(self) -> str:
+        return str(SpendLimit.Window(self.window).label)
 
     @property
     def tone(self) -> str:

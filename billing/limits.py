@@ -30,6 +30,9 @@ from billing.limit_standings import Standing, ends, roll, standings_of
 from billing.models import NoticeKind, SpendLimit, Usage, UsageHour
 from billing.money import CURRENCY, MAX_NANO, NANO, format_amount
 
+__all__ = ["Book", "CannotSet", "SpendLimitReached", "Standing", "explain", "note_refund", "note_refusals"]
+__all__ += ["note_spend", "open_book", "remove_limit", "set_limit", "standings"]
+
 PERCENTS = (100, 80, 50)
 MAX_LIMIT = min(1_000_000 * NANO, MAX_NANO)
 LONGEST_CALL = timedelta(days=1)  # far more than a call can last (GATEWAY_TOTAL_TIMEOUT_S)
@@ -99,7 +102,7 @@ def standings(user: User, now: datetime, *, key: ApiKey | None = None) -> list[S
 
 
 def explain(error: SpendLimitReached) -> str:
-    """For the caller: what happened, when it begins anew, where to change it. The gateway says that it cost nothing."""
+    """For the caller: what happened, when it resets, where to change it. The gateway adds that it cost nothing."""
     limit = error.limit
     whose = f"of the API key “{limit.key_name}”" if limit.scope == "key" else "of your account"
     adjective = {"day": "daily", "week": "weekly", "month": "monthly"}[limit.window]
@@ -108,8 +111,8 @@ def explain(error: SpendLimitReached) -> str:
     used = f"{_shown(limit.spent_nano)} is spent" + (f", {_shown(held)} is held by running calls" if held else "")
     return (
         f"The {adjective} spend limit {whose} is {_shown(limit.amount_nano)}: {used}, and the "
-        f"{_shown(error.left)} that is left does not cover the most that this call may cost. Nothing was charged. The "
-        f"limit begins anew at {local:%Y-%m-%d %H:%M} ({limit.zone}); to go on before that, raise it at /limits/."
+        f"{_shown(error.left)} that is left does not cover the most that this call may cost. It resets at "
+        f"{local:%Y-%m-%d %H:%M} ({limit.zone}); to go on before that, raise it at /limits/."
     )
 
 

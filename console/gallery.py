@@ -47,6 +47,11 @@ def context() -> dict[str, Any]:
             {"label": _("Approved"), "state": "todo"},
             {"label": _("Paid"), "state": "todo"},
         ],
+        "meters": [
+            {"tone": "accent", "spent_part": 420, "held_part": 90},
+            {"tone": "warning", "spent_part": 830, "held_part": 40},
+            {"tone": "danger", "spent_part": 1000, "held_part": 0},
+        ],
         "stopped": [
             {"label": _("Requested"), "state": "done"},
             {"label": _("Rejected"), "state": "failed"},

@@ -12,7 +12,7 @@ SHEETS = (
     "css/base.css",
     *(
         f"css/components/{name}.css"
-        for name in ("button", "field", "surfaces", "table", "code", "overlay", "shell", "guide")
+        for name in ("button", "field", "surfaces", "meter", "table", "code", "overlay", "shell", "guide")
     ),
     "css/utilities.css",
 )

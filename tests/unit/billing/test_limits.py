@@ -370,7 +370,7 @@ def test_a_refusal_is_explained(ada: User, key: ApiKey) -> None:
     assert refused is not None
     assert limits.explain(refused) == (
         "The weekly spend limit of the API key “Agent” is USD 2.00: USD 1.00 is spent, USD 0.50 is held by running "
-        "calls, and the USD 0.50 that is left does not cover the most that this call may cost. Nothing was charged. "
-        "The limit begins anew at 2026-11-23 00:00 (Asia/Shanghai); to go on before that, raise it at /limits/."
+        "calls, and the USD 0.50 that is left does not cover the most that this call may cost. It resets at "
+        "2026-11-23 00:00 (Asia/Shanghai); to go on before that, raise it at /limits/."
     )
     assert Hold.objects.count() == 1
