@@ -279,6 +279,7 @@ def _tell(url: str, demo: dict[str, str], seconds: float) -> None:
         ("API key", demo.get("key", "")),
         ("Redeem code", demo.get("code", "")),
         ("Support desk", f"{demo.get('support_email', '')}   {demo.get('support_password', '')}"),
+        ("Operator", f"{demo.get('operator_email', '')}   {demo.get('operator_password', '')}"),
         ("Mail", f"{url}/outbox/"),
     ]
     say()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing import prices
@@ -57,6 +58,17 @@ class ModelRow:
     max_output_tokens: int
     recommended_for: str
     price: Price | None
+    following: Price | None = None  # the next one that is to begin
+
+    @property
+    def coming(self) -> list[tuple[str, int]]:
+        """What the next price will be: class or image size and nano, only what differs from the one in force."""
+        if self.following is None:
+            return []
+        now, then = self.per_mtok, prices.per_mtok(self.following)
+        images = self.price.image_nano if self.price else {}
+        changed = [(name, nano) for name, nano in then.items() if nano != now.get(name, 0)]
+        return changed + [(name, nano) for name, nano in self.following.image_nano.items() if nano != images.get(name)]
 
     @property
     def per_mtok(self) -> dict[str, int]:
@@ -132,13 +144,17 @@ def load(*, data: dict[str, Any], now: datetime) -> Loaded:
 
 
 def models_for_page() -> list[FamilyRows]:
-    """Active models by family, with the price in force by the database's clock. Two queries."""
-    in_force: dict[str, Price] = {
-        price.model: price for price in Price.objects.filter(effective_from__lte=Now()).order_by("effective_from")
-    }
+    """Active models by family, with the price in force by the database's clock and the next one. Two queries."""
+    in_force: dict[str, Price] = {}
+    following: dict[str, Price] = {}
+    for price in Price.objects.annotate(begun=Q(effective_from__lte=Now())).order_by("effective_from"):
+        if price.begun:
+            in_force[price.model] = price
+        else:
+            following.setdefault(price.model, price)
     families: dict[str, list[ModelRow]] = {}
     for model in Model.objects.filter(active=True):
-        families.setdefault(model.family, []).append(_row(model, in_force.get(model.name)))
+        families.setdefault(model.family, []).append(_row(model, in_force.get(model.name), following.get(model.name)))
     return [
         FamilyRows(family.value, str(family.label), tuple(families[family.value]))
         for family in Model.Family
@@ -146,7 +162,7 @@ def models_for_page() -> list[FamilyRows]:
     ]
 
 
-def _row(model: Model, price: Price | None) -> ModelRow:
+def _row(model: Model, price: Price | None, following: Price | None) -> ModelRow:
     return ModelRow(
         name=model.name,
         owned_by=model.owned_by,
@@ -155,6 +171,7 @@ def _row(model: Model, price: Price | None) -> ModelRow:
         max_output_tokens=model.max_output_tokens,
         recommended_for=model.recommended_for,
         price=price,
+        following=following,
     )
 
 

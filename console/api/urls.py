@@ -1,12 +1,13 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from console.api import receipts, views
+from console.api import prices, receipts, views
 
 app_name = "api"
 
 urlpatterns = [
     path("schema/", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("prices/", prices.PricesView.as_view(), name="prices"),
     path("me/", views.MeView.as_view(), name="me"),
     path("balance/", views.BalanceView.as_view(), name="balance"),
     path("keys/", views.KeyListView.as_view(), name="key-list"),

@@ -20,6 +20,7 @@ from console import people
 
 ACCOUNT = "demo@example.com"
 SUPPORT = "support@example.com"
+OPERATOR = "operator@example.com"
 CREDIT = 20 * NANO
 LOW = NANO  # less than this, and the printed curl line may not work for long
 CODE_AMOUNT = 5 * NANO
@@ -38,23 +39,26 @@ class Command(BaseCommand):
         self.file = settings.DATA_DIR / "demo.json"
         self.known: dict[str, str] = json.loads(self.file.read_text()) if self.file.exists() else {}
         before = dict(self.known)
-        user = self._person(ACCOUNT, "password", staff=False)
+        user = self._person(ACCOUNT, "password")
         support = self._person(SUPPORT, "support_password", staff=True)
+        self._person(OPERATOR, "operator_password", superuser=True)
         self._key(user)
         self._credit(user)
         self._code(support)
-        self.known |= {"email": ACCOUNT, "support_email": SUPPORT}
+        self.known |= {"email": ACCOUNT, "support_email": SUPPORT, "operator_email": OPERATOR}
         if self.known != before:
             self._keep()
         self.stdout.write(json.dumps(self.known))
 
-    def _person(self, email: str, slot: str, *, staff: bool) -> User:
+    def _person(self, email: str, slot: str, *, staff: bool = False, superuser: bool = False) -> User:
         """With the password we can print: a changed one is left alone and no longer printed."""
         user = User.objects.filter(email=email).first()
         if user is None:
             self.known[slot] = secrets.token_urlsafe(12)
             password = self.known[slot]
-            return people.create_person(email=email, password=password, now=self.now, staff=staff, verified=True)
+            return people.create_person(
+                email=email, password=password, now=self.now, staff=staff, superuser=superuser, verified=True
+            )
         EmailAddress.objects.filter(user=user, email=email).update(verified=True)
         if not user.check_password(self.known.get(slot, "")):
             self.known[slot] = "(as you changed it)"

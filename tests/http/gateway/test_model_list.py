@@ -36,11 +36,14 @@ def test_everybody_reads_every_model_with_its_price(models: None, client: Client
     assert text.count("For most Claude work") == 2
 
 
-def test_the_price_in_force_is_shown_and_not_the_next_one(models: None, client: Client, now: datetime) -> None:
+def test_the_price_in_force_is_shown_and_the_next_one_with_its_day(models: None, client: Client, now: datetime) -> None:
     prices.set_price(
         model="gpt-5.4-mini", effective_from=datetime(2999, 1, 1, tzinfo=now.tzinfo), output_nano_per_mtok=77 * NANO
     )
-    assert "$77.00" not in page(client)
+    text = page(client)
+    assert "$2.00" in text
+    coming = text.partition("From 2999-01-01 00:00 UTC:")[2].partition("</tr>")[0]
+    assert " ".join(coming.split()).count("output $77.00") == 1
     prices.set_price(model="gpt-5.4-mini", effective_from=now.replace(hour=13), output_nano_per_mtok=66 * NANO)
     assert "$66.00" in page(client)
 
