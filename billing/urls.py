@@ -1,6 +1,6 @@
 from django.urls import path
 
-from billing import limit_views, price_views, usage_views, views
+from billing import code_views, limit_views, payment_urls, people_views, price_views, usage_views, views
 
 app_name = "billing"
 
@@ -16,4 +16,16 @@ urlpatterns = [
     path("desk/prices/", price_views.price_list, name="price-list"),
     path("desk/prices/<str:model>/", price_views.price_detail, name="price-detail"),
     path("desk/prices/<str:model>/change/", price_views.price_change, name="price-change"),
+    path("desk/codes/", code_views.code_list, name="code-list"),
+    path("desk/codes/new/", code_views.code_create, name="code-create"),
+    path("desk/codes/<slug:public_id>/", code_views.code_batch, name="code-batch"),
+    path("desk/codes/<slug:public_id>/codes.csv", code_views.code_csv, name="code-csv"),
+    path("desk/codes/<slug:public_id>/disable/", code_views.code_disable, name="code-disable"),
+    path("desk/people/", people_views.person_list, name="person-list"),
+    path("desk/people/<slug:public_id>/", people_views.person_detail, name="person-detail"),
+    path("desk/people/<slug:public_id>/grant/", people_views.person_grant, name="person-grant"),
+    path("desk/grants/<slug:public_id>/approve/", people_views.grant_approve, name="grant-approve"),
+    path("desk/grants/<slug:public_id>/refuse/", people_views.grant_refuse, name="grant-refuse"),
+    path("desk/grants/<slug:public_id>/correct/", people_views.grant_correct, name="grant-correct"),
+    *payment_urls.urlpatterns,
 ]

@@ -86,7 +86,7 @@ def test_the_calls_of_a_day_are_one_line_that_leads_to_them(
     answer = client.get("/billing/?month=2026-11")
     assert b'href="/usage/?day=2026-11-22"' in answer.content
     totals = client.get("/usage/?day=2026-11-22").context["page"].totals
-    assert (totals.calls, totals.charge) == (3, 60_000)
+    assert (totals.calls, totals.charge_nano) == (3, 60_000)
 
 
 def test_the_day_of_a_line_is_the_day_of_the_charge_so_the_sums_agree(client: Client, ada: User, key: ApiKey) -> None:
@@ -96,7 +96,7 @@ def test_the_day_of_a_line_is_the_day_of_the_charge_so_the_sums_agree(client: Cl
     day = statement(ada, datetime(2026, 11, 30, tzinfo=UTC)).lines[0].day
     assert day.isoformat() == "2026-11-23"
     client.force_login(ada)
-    assert client.get("/usage/?day=2026-11-23").context["page"].totals.charge == 5_000
+    assert client.get("/usage/?day=2026-11-23").context["page"].totals.charge_nano == 5_000
     assert client.get("/usage/?day=2026-11-22").context["page"].totals.calls == 0
 
 
@@ -163,7 +163,7 @@ def test_the_wallet_costs_the_same_however_long_the_statement_is(
     codes.redeem(user=ada, code=make_code(), now=timezone.now())
     client.force_login(ada)
     # session, person, accounts, later than this month, codes, calls by day, other events, older?, redemptions, balance
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(13):
         client.get("/billing/")
 
 
