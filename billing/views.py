@@ -14,21 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import AuthedRequest, client_ip
 from billing import attempts, codes, promos, receipts, reports
-from billing.forms import RedeemForm, UsageFilter
+from billing.forms import RedeemForm
 from billing.models import LedgerAudit, Usage
 from billing.money import SYMBOL, format_amount
-
-
-@login_required
-@require_safe
-def usage_list(request: HttpRequest) -> HttpResponse:
-    request = cast("AuthedRequest", request)
-    form = UsageFilter(request.GET, user=request.user)
-    form.is_valid()  # what is not valid is left out: a filter from an old link shows more, never nothing
-    cursor = request.GET.get("after", "")
-    page = reports.usage(user=request.user, chosen=form.cleaned_data, cursor=cursor, now=timezone.now())
-    chosen = {name: value for name, value in form.cleaned_data.items() if value}
-    return render(request, "billing/usage_list.html", {"form": form, "page": page, "chosen": chosen, "later": cursor})
 
 
 @login_required
