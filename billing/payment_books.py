@@ -28,7 +28,8 @@ def credit(payment: Payment, now: datetime) -> None:
     payment.txn = _post(payment, "topup", f"topup:stripe:{payment.intent_id or payment.session_id}", [line], now)
     payment.state = Payment.State.PAID
     payment.paid_at = now
-    payment.save(update_fields=["receipt_number", "txn", "state", "paid_at"])
+    payment.buyer_email = payment.user.email
+    payment.save(update_fields=["receipt_number", "txn", "state", "paid_at", "buyer_email"])
     standing.review(user=payment.user, now=now)
 
 

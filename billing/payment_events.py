@@ -43,6 +43,7 @@ KINDS = {  # what the endpoint should be sent; anything else is stored and left 
     "charge.dispute.funds_reinstated",
 }
 AFTERWARDS = {"charge", "refund", "dispute"}  # mean something for a payment that is paid
+THINGS = {"checkout.session", "payment_intent", *AFTERWARDS}
 LONGEST = 200
 AT_ONCE = 200
 log = structlog.get_logger("billing")
@@ -68,7 +69,7 @@ def apply(*, event: PaymentEvent, now: datetime) -> PaymentEvent:
         row.applied_at = None if row.state == State.WAITING else now
         row.save(update_fields=["state", "payment", "applied_at"])
     if row.state == State.REFUSED:
-        log.error("billing.payment_event.refused", event=row.event_id, kind=row.kind)
+        log.error("billing.payment_event.refused", event_id=row.event_id, kind=row.kind)
     if row.state == State.APPLIED and row.payment and row.payment.is_paid and row.payment.intent_id:
         apply_waiting(intent_id=row.payment.intent_id, now=now)
     return row
@@ -89,7 +90,7 @@ def apply_due(*, now: datetime) -> int:
         try:
             apply(event=event, now=now)
         except Exception:
-            log.exception("billing.payment_event.failed", event=event.event_id)
+            log.exception("billing.payment_event.failed", event_id=event.event_id)
             continue
         count += 1
     return count
@@ -120,7 +121,7 @@ def _stored(event: Mapping[str, Any], now: datetime) -> PaymentEvent:
 
 def _outcome(event: PaymentEvent, now: datetime) -> tuple[PaymentEvent.State, Payment | None]:
     said = restored(event.body)
-    if event.kind not in KINDS or not said.id:
+    if event.kind not in KINDS or said.what not in THINGS or not said.id:
         return State.IGNORED, None
     payment = _payment(said)
     if payment is None:

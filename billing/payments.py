@@ -24,7 +24,7 @@ from billing.stripe_gate import StripeDown, StripeError, StripeRefused
 LASTS = timedelta(minutes=60)  # of a Checkout page; Stripe takes 30 minutes at least
 MOST_OPEN = 10
 FIRST_LOOK = timedelta(minutes=2)
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 360, 720, 1440))
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (2, 3, 5, 10, 15, 30, 60, 120, 360, 720, 1440))
 AT_ONCE = 50
 SOON = timedelta(seconds=5)
 LEASE = timedelta(minutes=2)

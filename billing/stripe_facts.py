@@ -26,8 +26,8 @@ class Fee:
 class Seen:
     """One object as Stripe described it at some moment. Amounts are cents, NO_AMOUNT where there is none."""
 
-    what: str  # checkout.session, payment_intent, charge, refund, dispute
-    id: str
+    what: str = ""  # checkout.session, payment_intent, charge, refund, dispute
+    id: str = ""
     intent: str = ""
     amount: int = NO_AMOUNT
     received: int = NO_AMOUNT

@@ -294,6 +294,9 @@ WECOM_QR_IMAGE = env.text("WECOM_QR_IMAGE")  # path of a PNG or JPEG; instead of
 # --- payments through Stripe: off unless both secrets are set --------------------------------------------------------
 STRIPE_SECRET_KEY = env.secret("STRIPE_SECRET_KEY")
 STRIPE_WEBHOOK_SECRET = env.secret("STRIPE_WEBHOOK_SECRET")
+if bool(STRIPE_SECRET_KEY) != bool(STRIPE_WEBHOOK_SECRET):
+    msg = "Only one of STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRET is set. Set both, or neither: payments are off then."
+    raise ImproperlyConfigured(msg)
 STRIPE_METHODS = env.words("STRIPE_METHODS", "card,alipay,wechat_pay")
 STRIPE_PAGE_HOSTS = env.words("STRIPE_PAGE_HOSTS", "checkout.stripe.com,hooks.stripe.com")  # browsers go there
 STRIPE_API_BASE = env.text("STRIPE_API_BASE")  # instead of Stripe's own: a stand-in for tests

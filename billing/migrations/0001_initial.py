@@ -178,6 +178,7 @@ class Migration(migrations.Migration):
                 ('fee_nano', models.BigIntegerField(null=True)),
                 ('refunded_nano', models.BigIntegerField(default=0)),
                 ('receipt_number', models.BigIntegerField(null=True, unique=True)),
+                ('buyer_email', models.EmailField(blank=True, max_length=254)),
                 ('alarm', models.CharField(blank=True, choices=[('amount', 'The amount or currency does not match.'), ('mode', 'The event belongs to the other mode, test or live.'), ('object', 'It names an object that belongs to another payment.'), ('lost', 'The outcome could not be learned in time.')], max_length=12)),
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),

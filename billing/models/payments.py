@@ -71,6 +71,7 @@ class Payment(models.Model):
     fee_nano = models.BigIntegerField(null=True)  # Stripe's, once it is known
     refunded_nano = models.BigIntegerField(default=0)
     receipt_number = models.BigIntegerField(unique=True, null=True)
+    buyer_email = models.EmailField(max_length=254, blank=True)  # as it was when the payment was made
     txn = models.OneToOneField(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+")
     alarm = models.CharField(max_length=12, choices=Alarm, blank=True)
     created_at = models.DateTimeField()
