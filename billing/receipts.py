@@ -38,6 +38,20 @@ SOURCES = {
 }
 
 
+# What went wrong, by the code of the error that the caller got.
+FAILURES = {
+    "upstream_refused": gettext_lazy("The provider refused the request as it was."),
+    "upstream_rate_limited": gettext_lazy("The provider was at its rate limit."),
+    "upstream_failed": gettext_lazy("The provider failed, broke off or could not be understood."),
+    "upstream_overloaded": gettext_lazy("The provider was overloaded."),
+    "upstream_timeout": gettext_lazy("The provider took too long."),
+    "invalid_api_key": gettext_lazy("The key was revoked while the call ran."),
+    "draining": gettext_lazy("Our server was restarted."),
+    "internal_error": gettext_lazy("Something broke on our side."),
+    "interrupted": gettext_lazy("Our server stopped in the middle."),
+}
+
+
 @dataclass(frozen=True)
 class ReceiptLine:
     """One class of tokens, or images: `units` x `price_nano` / `per` = `exact`."""
@@ -128,7 +142,14 @@ class Receipt:
         return str(REASONS.get(code, code))
 
     @property
+    def failure(self) -> str:
+        """What went wrong; "" for a code of which we have nothing to say."""
+        return str(FAILURES.get(self.call.error_code, ""))
+
+    @property
     def source(self) -> str:
+        if self.call.images:
+            return _("Charged by the image that was delivered.")
         return str(SOURCES[Usage.Source(self.call.source)])
 
     @property
@@ -262,6 +283,14 @@ def _what_it_cost(receipt: Receipt) -> str:
         )
     if call.late or not call.held_nano:
         return _("That cost %(cost)s.") % facts
+    if receipt.cost > call.held_nano:
+        return (
+            _(
+                "That cost %(cost)s: more than the %(held)s that we had set aside before the call, because the provider "
+                "made more than it was asked for."
+            )
+            % facts
+        )
     if receipt.released:
         return (
             _(

@@ -143,14 +143,17 @@ def load(*, data: dict[str, Any], now: datetime) -> Loaded:
     return Loaded(created, changed, set_, len(rows))
 
 
-def models_for_page() -> list[FamilyRows]:
-    """Active models by family, with the price in force by the database's clock and the next one. Two queries."""
+def models_for_page(at: datetime | None = None) -> list[FamilyRows]:
+    """Active models by family, with the price in force by the database's clock and the next one. Two queries.
+
+    With `at` the prices of that moment, without what came after it.
+    """
     in_force: dict[str, Price] = {}
     following: dict[str, Price] = {}
-    for price in Price.objects.annotate(begun=Q(effective_from__lte=Now())).order_by("effective_from"):
+    for price in Price.objects.annotate(begun=Q(effective_from__lte=at or Now())).order_by("effective_from"):
         if price.begun:
             in_force[price.model] = price
-        else:
+        elif at is None:
             following.setdefault(price.model, price)
     families: dict[str, list[ModelRow]] = {}
     for model in Model.objects.filter(active=True):

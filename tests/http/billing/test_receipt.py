@@ -98,7 +98,7 @@ def test_each_class_says_what_was_held_charged_and_released(client: Client, ada:
     assert "Paid credit $0.0004 $0.0003 $0.0001" in text
     assert "Together $0.0005 $0.0004 $0.0001" in text
     assert "Held since 2026-11-22 12:00 UTC" in text
-    assert "Released at 2026-11-22 12:00 UTC , in the transaction of the charge." in text
+    assert "Charged and released at 2026-11-22 12:00 UTC , in one transaction." in text
     found = twin(client, ada, usage)
     assert (found["hold"]["amount"], found["hold"]["state"], found["released"]) == ("0.0005", "settled", "0.0001")
     assert found["classes"] == [
@@ -112,6 +112,7 @@ def test_more_than_was_held_is_said(client: Client, ada: User, key: ApiKey) -> N
     text = shown(client, ada, usage)
     assert "Paid credit $0.00005 $0.0003 $0.00" in text
     assert "$0.00025 was charged beyond the hold" in text
+    assert "That cost $0.0004: more than the $0.00015 that we had set aside" in text
 
 
 def test_a_late_charge_says_so(client: Client, ada: User, key: ApiKey, now: datetime) -> None:
@@ -197,8 +198,8 @@ def test_what_could_not_be_collected_is_said_in_words(client: Client, ada: User,
     make_credit(ada, paid=30_000)
     usage = make_usage(make_key(ada)[0], tokens=Tokens(input=50), held=30_000)
     text = shown(client, ada, usage)
-    assert "This call used $0.00002 more than your credit covered." in text
-    assert "Not collected −$0.00002 Charge $0.00003" in text
+    assert "Not collected in full" in text
+    assert "Cost $0.00005 Not collected −$0.00002 Charge $0.00003" in text
     assert "Your credit did not cover $0.00002 of it. You do not owe that" in text
     found = twin(client, ada, usage)
     assert (found["cost"], found["charge"], found["uncollected"]) == ("0.00005", "0.00003", "0.00002")

@@ -1,6 +1,6 @@
 """The public page of models and prices."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -69,3 +69,20 @@ def test_it_needs_no_inline_style_or_script(models: None, client: Client) -> Non
     text = page(client)
     assert " style=" not in text
     assert "<style" not in text
+
+
+def test_a_receipt_leads_to_the_prices_of_its_time(models: None, client: Client, now: datetime) -> None:
+    later = now + timedelta(days=1)
+    prices.set_price(model="gpt-5.4-mini", effective_from=later, input_nano_per_mtok=987 * NANO)
+    for at, there in ((now, False), (later - timedelta(microseconds=1), False), (later, True)):
+        text = client.get("/models/", {"at": at.isoformat()}).content.decode()
+        assert ("$987.00" in text) is there, at
+        assert f"in force on {at:%Y-%m-%d %H:%M:%S} UTC" in text
+        assert 'id="model-gpt-5.4-mini"' in text
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-13-45T99:00:00Z", "2026-11-22T00:00:00", "\x00", "9" * 5000])
+def test_a_moment_that_is_none_shows_the_prices_of_today(models: None, client: Client, at: str) -> None:
+    answer = client.get("/models/", {"at": at})
+    assert answer.status_code == 200
+    assert "in force on" not in answer.content.decode()
