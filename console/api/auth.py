@@ -67,6 +67,15 @@ class ProvedAgain(BasePermission):
         return request.auth is None and bool(proof.is_fresh(request._request, timezone.now()))  # noqa: SLF001 DRF wraps Django's request
 
 
+class BySession(BasePermission):
+    """Not by an API key: whoever finds one must not be able to let it spend more."""
+
+    message = "This needs a browser session: an API key cannot change what it may spend. Nothing was changed."
+
+    def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 DRF's signature
+        return request.auth is None
+
+
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call] # spectacular is untyped here
     target_class = "console.api.auth.KeyAuthentication"
     name = "apiKey"

@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from console.api import prices, receipts, views
+from console.api import limits, prices, receipts, views
 
 app_name = "api"
 
@@ -11,7 +11,10 @@ urlpatterns = [
     path("me/", views.MeView.as_view(), name="me"),
     path("balance/", views.BalanceView.as_view(), name="balance"),
     path("keys/", views.KeyListView.as_view(), name="key-list"),
+    path("keys/current/", limits.CurrentKeyView.as_view(), name="key-current"),
     path("keys/<str:public_id>/", views.KeyView.as_view(), name="key"),
+    path("limits/", limits.LimitListView.as_view(), name="limit-list"),
+    path("limits/<str:public_id>/", limits.LimitView.as_view(), name="limit"),
     path("usage/", views.UsageListView.as_view(), name="usage-list"),
     path("usage/<str:request_id>/", receipts.ReceiptView.as_view(), name="usage"),
     path("referrals/", views.RewardsView.as_view(), name="referrals"),
