@@ -69,14 +69,18 @@ def message_tone(level_tag: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def nav_link(context: RequestContext, name: str, label: str, drawing: str = "") -> SafeString:
-    """A link of a navigation, marked when it is where we are. Empty when the page does not exist."""
+def nav_link(context: RequestContext, name: str, label: str, drawing: str = "", apart: str = "") -> SafeString:
+    """A link of a navigation, marked when it is where we are. Empty when the page does not exist.
+
+    `apart`: words that follow its path on pages which have links of their own.
+    """
     try:
         href = reverse(name)
     except NoReverseMatch:
         return mark_safe("")
     path = context["request"].path
-    here = mark_safe(' aria-current="page"') if path == href or (href != "/" and path.startswith(href)) else ""
+    below = href != "/" and path.startswith(href) and path.removeprefix(href).partition("/")[0] not in apart.split()
+    here = mark_safe(' aria-current="page"') if path == href or below else ""
     return format_html('<a href="{}"{}>{}{}</a>', href, here, icon(drawing) if drawing else "", label)
 
 
