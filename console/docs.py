@@ -73,6 +73,18 @@ ERRORS: tuple[ErrorRow, ...] = (
     ),
     _row(errors.NotAuthenticated, _("The key is mistyped, revoked or of another service."), _KEY),
     _row(errors.InsufficientCredit, _("The balance does not cover this call."), _("Add credit, or ask for less.")),
+    _row(
+        errors.InsufficientCredit,
+        _("A spend limit of the key or the account does not cover this call."),
+        _("Wait until it begins anew, or change it on the page of limits."),
+        "spend_limit_reached",
+    ),
+    _row(
+        errors.InsufficientCredit,
+        _("The account is paused: a payment was disputed or taken back."),
+        _("Add credit, or write to support."),
+        "account_frozen",
+    ),
     _row(errors.NotFound, _("There is no such thing."), _("Check the address.")),
     _row(errors.ModelNotFound, _("There is no model of this name."), _("Take a name from GET /v1/models.")),
     _row(errors.NotOffered, _("This part of the API is not offered."), _("See the endpoints on this page.")),

@@ -10,7 +10,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import User
-from billing.models import Hold, LedgerAudit
+from billing.models import LedgerAudit
+from tests.make import make_call, make_credit, make_hold, make_key
 
 
 def test_alive_asks_nobody_and_names_the_version(client: Client, settings: Settings) -> None:
@@ -49,14 +50,10 @@ def test_without_redis_it_is_ready_and_says_so(client: Client, monkeypatch: pyte
 
 
 def test_metrics_count_open_and_overdue_holds(client: Client, cleo: User, now: datetime) -> None:
-    for number, minutes in enumerate((-5, 60)):
-        Hold.objects.create(
-            request_id=f"req_{number}",
-            user=cleo,
-            amount=1,
-            created_at=timezone.now(),
-            expires_at=timezone.now() + timedelta(minutes=minutes),
-        )
+    make_credit(cleo, paid=2)
+    key = make_key(cleo)[0]
+    for minutes in (-5, 60):
+        make_hold(make_call(key, started_at=timezone.now()), 1, lasts=timedelta(minutes=minutes))
     LedgerAudit.objects.create(finished_at=now, is_clean=True)
     text = client.get("/metrics").content.decode()
     assert "qyuan_holds_open 2.0" in text
