@@ -73,7 +73,9 @@ async def _images(body: dict[str, Any], send: Send) -> None:
     prompt, pixels = str(body.get("prompt", "")), _size(size)
     await asyncio.sleep(DRAWING_S)
     drawn = [await asyncio.to_thread(pictures.b64, prompt, pixels, index) for index in range(count)]
-    await _answer(send, shapes.images(int(time()), drawn, size, quality))
+    await _answer(
+        send, shapes.images(int(time()), drawn, size, quality, tokens=(words.tokens(prompt), IMAGE_TOKENS * count))
+    )
 
 
 async def _unknown(_body: dict[str, Any], _send: Send) -> None:

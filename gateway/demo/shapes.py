@@ -122,9 +122,13 @@ def message_events(reply: Reply) -> Iterator[bytes]:
 
 
 # --- images -----------------------------------------------------------------------------------------------------------
-def images(created: int, pictures: list[str], size: str, quality: str) -> Json:
+def images(created: int, pictures: list[str], size: str, quality: str, *, tokens: tuple[int, int]) -> Json:
     data = [{"b64_json": picture} for picture in pictures]
-    return {"created": created, "data": data, "size": size, "quality": quality, "output_format": "png"}
+    given, made = tokens
+    usage: Json = {"input_tokens": given, "output_tokens": made, "total_tokens": given + made}
+    usage["input_tokens_details"] = {"text_tokens": given, "image_tokens": 0}
+    head = {"created": created, "size": size, "quality": quality, "output_format": "png"}
+    return head | {"data": data, "usage": usage}
 
 
 def _event(body: Json, name: str = "") -> bytes:

@@ -1,6 +1,7 @@
 """The official `anthropic` package, unmodified, against a running server and the demo provider behind it."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import anthropic
@@ -48,6 +49,22 @@ def test_messages_stream(claude: Anthropic, server: LiveGateway, ada: dict[str, 
     ]
     assert kinds[0] == "message_start"
     assert kinds[-1] == "message_stop"
+
+
+def test_every_answer_says_what_it_cost_in_a_field_that_the_package_leaves_readable(
+    claude: Anthropic, server: LiveGateway, ada: dict[str, Any]
+) -> None:
+    question: Any = {"model": "claude-sonnet-4-5", "max_tokens": 50, "messages": HELLO}
+    usages: list[Any] = [claude.messages.create(**question).usage]
+    usages += [
+        event.usage for event in claude.messages.create(**question, stream=True) if event.type == "message_delta"
+    ]
+    with claude.messages.stream(**question) as stream:
+        usages += [event.usage for event in stream if event.type == "message_delta"]
+    said = [Decimal(usage.model_extra["cost"]) for usage in usages]
+    assert said == [Decimal(row["charge_nano"]) / 10**9 for row in rows(server, ada)]
+    assert len(said) == 3
+    assert all(said)
 
 
 def test_messages_async(server: LiveGateway, ada: dict[str, Any]) -> None:

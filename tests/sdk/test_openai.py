@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -178,9 +179,30 @@ def test_a_channel_that_is_down_is_not_noticed(gpt: OpenAI) -> None:
     assert gpt.chat.completions.create(model="gpt-5.2", messages=HELLO).choices
 
 
-def test_the_raw_answer_says_what_it_cost(gpt: OpenAI) -> None:
+def test_every_answer_says_what_it_cost_in_a_field_that_the_package_leaves_readable(
+    gpt: OpenAI, server: LiveGateway, ada: dict[str, Any]
+) -> None:
     raw = gpt.chat.completions.with_raw_response.create(model="gpt-5.4-mini", messages=HELLO)
-    assert raw.headers["x-qyuan-cost"].startswith("0.000")
+    options: Any = {"include_usage": True}
+    chunks = list(
+        gpt.chat.completions.create(model="gpt-5.4-mini", messages=HELLO, stream=True, stream_options=options)
+    )
+    events = list(gpt.responses.create(model="gpt-5.4-mini", input="Hello", stream=True))
+    with gpt.responses.stream(model="gpt-5.4-mini", input="Hello") as stream:
+        followed = stream.get_final_response()
+    usages: list[Any] = [
+        raw.parse().usage,
+        chunks[-1].usage,
+        gpt.responses.create(model="gpt-5.4-mini", input="Hello").usage,
+        events[-1].response.usage,  # type: ignore[union-attr]  # response.completed
+        followed.usage,
+        gpt.images.generate(model="gpt-image-2", prompt="A fox").usage,
+    ]
+    said = [Decimal(usage.model_extra["cost"]) for usage in usages]
+    charged = [Decimal(row["charge_nano"]) / 10**9 for row in rows(server, ada)]
+    assert sorted(said) == sorted(charged)
+    assert all(said)
+    assert raw.headers["x-qyuan-cost"] == usages[0].model_extra["cost"]
 
 
 def test_curl_as_the_documentation_shows_it(server: LiveGateway, ada: dict[str, Any]) -> None:
