@@ -137,10 +137,11 @@ def slow_settling(*, wait_s: float, takes_s: float) -> None:
     charges.settle_many = slowly if takes_s else settle_many
 
 
-def check_keys_every(seconds: float, *, grace_s: float) -> None:
+def check_keys_every(seconds: float, *, grace_s: float, cache_s: float) -> None:
     """How soon a running stream notices that its key was revoked, and how long it may go on then."""
-    from gateway import relay
+    from gateway import auth, relay
 
+    auth.CACHE_S = cache_s
     relay.KEY_CHECK_S, relay.REVOKED_GRACE_S = seconds, grace_s
 
 
