@@ -75,7 +75,12 @@ def forget_card(*, user: User) -> None:
 def card_saved(*, payment: Payment, customer: str, card: str, now: datetime) -> None:
     """A payment with consent left a card. Once per payment: a card that was removed does not come back with a poll."""
     row = AutoTopUp.objects.select_for_update(no_key=True, of=("self",)).filter(user=payment.user).first()
-    if row is None or row.consented_at is None or row.card_from_id == payment.pk:
+    if row is None or row.consented_at is None:
+        return
+    if row.card_from_id == payment.pk:
+        if row.card_id and not row.card_hint and payment.method_hint:
+            row.card_hint = payment.method_hint
+            row.save(update_fields=["card_hint"])
         return
     if row.card_from is not None and row.card_from.created_at >= payment.created_at:
         return

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.http import operators_only
 from accounts.models import User
+from accounts.proof import fresh_proof_required
 from billing import payment_refunds, payment_reports, payments, standing, stripe_gate
 from billing.models import Payment, PaymentRefund
 from billing.money import CENT, SYMBOL, floor_to, format_amount
@@ -48,6 +49,7 @@ def desk_payment(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 @operators_only
+@fresh_proof_required
 @require_POST
 def desk_payment_refund(request: HttpRequest, public_id: str) -> HttpResponse:
     """Set aside, ask Stripe, say what came of it."""

@@ -3,6 +3,7 @@
 from typing import cast
 
 import structlog
+from allauth.core.exceptions import ReauthenticationRequired
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import proof
 from accounts.http import AuthedRequest
 from billing import auto_topup, ledger, payment_events, payment_reports, payments, standing, stripe_gate
 from billing.models import AutoTopUp, Payment
@@ -75,6 +77,8 @@ def auto_topup_settings(request: HttpRequest) -> HttpResponse:
     form = AutoTopUpForm(request.POST or None, initial=_usual(row))
     if request.method != "POST":
         return _auto(request, form, row)
+    if not proof.is_fresh(request, timezone.now()):
+        raise ReauthenticationRequired  # then the same request goes on
     if not form.is_valid():
         return _auto(request, form, row, status=400)
     data, now = form.cleaned_data, timezone.now()

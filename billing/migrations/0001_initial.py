@@ -163,21 +163,21 @@ class Migration(migrations.Migration):
             name='Payment',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=billing.models.payments.payment_public_id, editable=False, max_length=32, unique=True)),
+                ('public_id', models.CharField(default=billing.models.payments.payment_public_id, editable=False, max_length=32)),
                 ('kind', models.CharField(choices=[('checkout', 'Top-up'), ('auto', 'Automatic top-up')], default='checkout', max_length=8)),
                 ('client_id', models.UUIDField(default=uuid.uuid4)),
                 ('amount_nano', models.BigIntegerField()),
                 ('state', models.CharField(choices=[('new', 'Being prepared'), ('open', 'Waiting for payment'), ('processing', 'Waiting for confirmation'), ('action', 'Needs your confirmation'), ('expired', 'Not paid'), ('failed', 'Failed'), ('paid', 'Paid')], default='new', max_length=10)),
                 ('saves_card', models.BooleanField(default=False)),
-                ('session_id', models.CharField(max_length=200, null=True, unique=True)),
-                ('intent_id', models.CharField(max_length=200, null=True, unique=True)),
+                ('session_id', models.CharField(max_length=200, null=True)),
+                ('intent_id', models.CharField(max_length=200, null=True)),
                 ('checkout_url', models.CharField(blank=True, max_length=2000)),
                 ('method', models.CharField(blank=True, max_length=24)),
                 ('method_hint', models.CharField(blank=True, max_length=40)),
                 ('decline_code', models.CharField(blank=True, max_length=64)),
                 ('fee_nano', models.BigIntegerField(null=True)),
                 ('refunded_nano', models.BigIntegerField(default=0)),
-                ('receipt_number', models.BigIntegerField(null=True, unique=True)),
+                ('receipt_number', models.BigIntegerField(null=True)),
                 ('buyer_email', models.EmailField(blank=True, max_length=254)),
                 ('alarm', models.CharField(blank=True, choices=[('amount', 'The amount or currency does not match.'), ('mode', 'The event belongs to the other mode, test or live.'), ('object', 'It names an object that belongs to another payment.'), ('lost', 'The outcome could not be learned in time.')], max_length=12)),
                 ('created_at', models.DateTimeField()),
@@ -185,7 +185,7 @@ class Migration(migrations.Migration):
                 ('paid_at', models.DateTimeField(null=True)),
                 ('look_at', models.DateTimeField(null=True)),
                 ('looks', models.IntegerField(default=0)),
-                ('txn', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
+                ('txn', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
                 ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='payments', to=settings.AUTH_USER_MODEL)),
             ],
         ),
@@ -193,15 +193,15 @@ class Migration(migrations.Migration):
             name='Dispute',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('stripe_id', models.CharField(max_length=200, unique=True)),
+                ('stripe_id', models.CharField(max_length=200)),
                 ('amount_nano', models.BigIntegerField()),
                 ('reason', models.CharField(blank=True, max_length=64)),
                 ('state', models.CharField(choices=[('open', 'Open'), ('lost', 'Lost'), ('won', 'Won')], default='open', max_length=4)),
                 ('fee_nano', models.BigIntegerField(default=0)),
                 ('opened_at', models.DateTimeField()),
                 ('closed_at', models.DateTimeField(null=True)),
-                ('txn', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
-                ('won_txn', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
+                ('txn', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
+                ('won_txn', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
                 ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disputes', to='billing.payment')),
             ],
         ),
@@ -228,7 +228,7 @@ class Migration(migrations.Migration):
             name='PaymentEvent',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event_id', models.CharField(max_length=200, unique=True)),
+                ('event_id', models.CharField(max_length=200)),
                 ('kind', models.CharField(max_length=80)),
                 ('object_id', models.CharField(blank=True, max_length=200)),
                 ('intent_id', models.CharField(blank=True, max_length=200)),
@@ -244,9 +244,9 @@ class Migration(migrations.Migration):
             name='PaymentRefund',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.CharField(default=billing.models.payments.refund_public_id, editable=False, max_length=32, unique=True)),
+                ('public_id', models.CharField(default=billing.models.payments.refund_public_id, editable=False, max_length=32)),
                 ('client_id', models.UUIDField(default=uuid.uuid4)),
-                ('stripe_id', models.CharField(max_length=200, null=True, unique=True)),
+                ('stripe_id', models.CharField(max_length=200, null=True)),
                 ('amount_nano', models.BigIntegerField()),
                 ('state', models.CharField(choices=[('reserved', 'Set aside, Stripe is asked'), ('refused', 'Refused by Stripe'), ('done', 'Refunded'), ('failed', 'Came back')], max_length=8)),
                 ('reason', models.CharField(blank=True, max_length=500)),
@@ -256,8 +256,8 @@ class Migration(migrations.Migration):
                 ('look_at', models.DateTimeField(null=True)),
                 ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('payment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='refunds', to='billing.payment')),
-                ('txn', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
-                ('undone', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
+                ('txn', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
+                ('undone', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgertxn')),
             ],
         ),
         migrations.CreateModel(
@@ -408,13 +408,12 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='UsageHour',
+            name='UsageDay',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('promo_nano', models.BigIntegerField(default=0)),
                 ('reward_nano', models.BigIntegerField(default=0)),
                 ('paid_nano', models.BigIntegerField(default=0)),
-                ('hour', models.DateTimeField()),
                 ('model', models.CharField(max_length=80)),
                 ('endpoint', models.CharField(max_length=24)),
                 ('status', models.CharField(choices=[('ok', 'Completed'), ('stopped', 'Client left'), ('failed', 'Failed'), ('expired', 'Interrupted')], max_length=8)),
@@ -428,6 +427,32 @@ class Migration(migrations.Migration):
                 ('charge_nano', models.BigIntegerField(default=0)),
                 ('uncollected_nano', models.BigIntegerField(default=0)),
                 ('refunded_nano', models.BigIntegerField(default=0)),
+                ('day', models.DateField()),
+                ('key', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.apikey')),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='UsageHour',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('promo_nano', models.BigIntegerField(default=0)),
+                ('reward_nano', models.BigIntegerField(default=0)),
+                ('paid_nano', models.BigIntegerField(default=0)),
+                ('model', models.CharField(max_length=80)),
+                ('endpoint', models.CharField(max_length=24)),
+                ('status', models.CharField(choices=[('ok', 'Completed'), ('stopped', 'Client left'), ('failed', 'Failed'), ('expired', 'Interrupted')], max_length=8)),
+                ('calls', models.BigIntegerField(default=0)),
+                ('input_tokens', models.BigIntegerField(default=0)),
+                ('cached_tokens', models.BigIntegerField(default=0)),
+                ('cache_write_tokens', models.BigIntegerField(default=0)),
+                ('output_tokens', models.BigIntegerField(default=0)),
+                ('reasoning_tokens', models.BigIntegerField(default=0)),
+                ('images', models.BigIntegerField(default=0)),
+                ('charge_nano', models.BigIntegerField(default=0)),
+                ('uncollected_nano', models.BigIntegerField(default=0)),
+                ('refunded_nano', models.BigIntegerField(default=0)),
+                ('hour', models.DateTimeField()),
                 ('key', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.apikey')),
                 ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
@@ -571,6 +596,26 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
+            constraint=models.UniqueConstraint(fields=('public_id',), name='payment_public_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.UniqueConstraint(fields=('session_id',), name='payment_once_per_session'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.UniqueConstraint(fields=('intent_id',), name='payment_once_per_intent'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.UniqueConstraint(fields=('receipt_number',), name='payment_number'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
+            constraint=models.UniqueConstraint(fields=('txn',), name='payment_credited_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='payment',
             constraint=models.UniqueConstraint(fields=('user', 'client_id'), name='payment_once_per_form'),
         ),
         migrations.AddConstraint(
@@ -588,6 +633,18 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='payment',
             constraint=models.CheckConstraint(condition=models.Q(('fee_nano', None), models.Q(('fee_nano__gte', 0), ('fee_nano__lte', models.F('amount_nano'))), _connector='OR'), name='payment_fee'),
+        ),
+        migrations.AddConstraint(
+            model_name='dispute',
+            constraint=models.UniqueConstraint(fields=('stripe_id',), name='dispute_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='dispute',
+            constraint=models.UniqueConstraint(fields=('txn',), name='dispute_posted_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='dispute',
+            constraint=models.UniqueConstraint(fields=('won_txn',), name='dispute_won_once'),
         ),
         migrations.AddConstraint(
             model_name='dispute',
@@ -631,6 +688,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='paymentevent',
+            constraint=models.UniqueConstraint(fields=('event_id',), name='payment_event_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='paymentevent',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('applied_at', None), ('state__in', ['stored', 'waiting'])), models.Q(models.Q(('state__in', ['stored', 'waiting']), _negated=True), ('applied_at__isnull', False)), _connector='OR'), name='payment_event_applied'),
         ),
         migrations.AddIndex(
@@ -640,6 +701,22 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='paymentrefund',
             constraint=models.CheckConstraint(condition=models.Q(('amount_nano__gte', 1), ('amount_nano__lte', 9000000000000000000)), name='payment_refund_amount'),
+        ),
+        migrations.AddConstraint(
+            model_name='paymentrefund',
+            constraint=models.UniqueConstraint(fields=('public_id',), name='payment_refund_public_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='paymentrefund',
+            constraint=models.UniqueConstraint(fields=('stripe_id',), name='payment_refund_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='paymentrefund',
+            constraint=models.UniqueConstraint(fields=('txn',), name='payment_refund_posted_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='paymentrefund',
+            constraint=models.UniqueConstraint(fields=('undone',), name='payment_refund_undone_once'),
         ),
         migrations.AddConstraint(
             model_name='paymentrefund',
@@ -802,8 +879,32 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('refunded_nano__gte', 0), ('refunded_nano__lte', models.F('charge_nano'))), name='usage_refund_within_charge'),
         ),
         migrations.AddIndex(
+            model_name='usageday',
+            index=models.Index(fields=['user', 'model'], name='usage_day_user_model'),
+        ),
+        migrations.AddConstraint(
+            model_name='usageday',
+            constraint=models.UniqueConstraint(fields=('user', 'day', 'key', 'model', 'endpoint', 'status'), name='usage_day_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='usageday',
+            constraint=models.CheckConstraint(condition=models.Q(('charge_nano__gte', 0), ('charge_nano__lte', 9000000000000000000), ('uncollected_nano__gte', 0), ('uncollected_nano__lte', 9000000000000000000), ('refunded_nano__gte', 0), ('refunded_nano__lte', 9000000000000000000)), name='usage_day_bounds'),
+        ),
+        migrations.AddConstraint(
+            model_name='usageday',
+            constraint=models.CheckConstraint(condition=models.Q(('paid_nano__gte', 0), ('promo_nano__gte', 0), ('reward_nano__gte', 0), ('charge_nano', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('promo_nano'), '+', models.F('reward_nano')), '+', models.F('paid_nano')))), name='usage_day_charge_is_the_sum_of_its_parts'),
+        ),
+        migrations.AddIndex(
             model_name='usagehour',
             index=models.Index(fields=['model', 'hour'], name='usage_hour_model'),
+        ),
+        migrations.AddIndex(
+            model_name='usagehour',
+            index=models.Index(fields=['user', 'model', 'hour'], name='usage_hour_user_model'),
+        ),
+        migrations.AddIndex(
+            model_name='usagehour',
+            index=models.Index(fields=['user', 'status', 'hour'], name='usage_hour_user_status'),
         ),
         migrations.AddConstraint(
             model_name='usagehour',

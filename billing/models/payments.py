@@ -55,24 +55,24 @@ class Payment(models.Model):
 
     IN_FLIGHT = (State.NEW, State.OPEN, State.PROCESSING, State.ACTION)
 
-    public_id = models.CharField(max_length=32, unique=True, default=payment_public_id, editable=False)
+    public_id = models.CharField(max_length=32, default=payment_public_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="payments", db_index=False)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.CHECKOUT)
     client_id = models.UUIDField(default=uuid.uuid4)  # from the form: the same form twice is one payment
     amount_nano = models.BigIntegerField()  # whole cents
     state = models.CharField(max_length=10, choices=State, default=State.NEW)
     saves_card = models.BooleanField(default=False)  # with consent: for automatic top-ups
-    session_id = models.CharField(max_length=200, unique=True, null=True)
-    intent_id = models.CharField(max_length=200, unique=True, null=True)
+    session_id = models.CharField(max_length=200, null=True)
+    intent_id = models.CharField(max_length=200, null=True)
     checkout_url = models.CharField(max_length=2000, blank=True)
     method = models.CharField(max_length=24, blank=True)  # card, alipay, wechat_pay
     method_hint = models.CharField(max_length=40, blank=True)  # "visa 4242"
     decline_code = models.CharField(max_length=64, blank=True)
     fee_nano = models.BigIntegerField(null=True)  # Stripe's, once it is known
     refunded_nano = models.BigIntegerField(default=0)
-    receipt_number = models.BigIntegerField(unique=True, null=True)
+    receipt_number = models.BigIntegerField(null=True)
     buyer_email = models.EmailField(max_length=254, blank=True)  # as it was when the payment was made
-    txn = models.OneToOneField(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+")
+    txn = models.ForeignKey(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     alarm = models.CharField(max_length=12, choices=Alarm, blank=True)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -90,6 +90,11 @@ class Payment(models.Model):
         ]
         constraints = [
             bounded("payment_amount", "amount_nano", least=1),
+            models.UniqueConstraint(fields=["public_id"], name="payment_public_id"),
+            models.UniqueConstraint(fields=["session_id"], name="payment_once_per_session"),
+            models.UniqueConstraint(fields=["intent_id"], name="payment_once_per_intent"),
+            models.UniqueConstraint(fields=["receipt_number"], name="payment_number"),
+            models.UniqueConstraint(fields=["txn"], name="payment_credited_once"),
             models.UniqueConstraint(fields=["user", "client_id"], name="payment_once_per_form"),
             models.UniqueConstraint(
                 fields=["user"],
@@ -148,7 +153,7 @@ class PaymentEvent(models.Model):
         IGNORED = "ignored", _("Nothing of ours")
         REFUSED = "refused", _("Does not fit our row")
 
-    event_id = models.CharField(max_length=200, unique=True)
+    event_id = models.CharField(max_length=200)
     kind = models.CharField(max_length=80)
     object_id = models.CharField(max_length=200, blank=True)
     intent_id = models.CharField(max_length=200, blank=True)
@@ -167,6 +172,7 @@ class PaymentEvent(models.Model):
             models.Index(fields=["intent_id"], condition=Q(state="waiting"), name="payment_event_waiting"),
         ]
         constraints = [
+            models.UniqueConstraint(fields=["event_id"], name="payment_event_once"),
             models.CheckConstraint(
                 condition=Q(state__in=["stored", "waiting"], applied_at=None)
                 | (~Q(state__in=["stored", "waiting"]) & Q(applied_at__isnull=False)),
@@ -187,17 +193,17 @@ class PaymentRefund(models.Model):
         DONE = "done", _("Refunded")
         FAILED = "failed", _("Came back")
 
-    public_id = models.CharField(max_length=32, unique=True, default=refund_public_id, editable=False)
+    public_id = models.CharField(max_length=32, default=refund_public_id, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     client_id = models.UUIDField(default=uuid.uuid4)
-    stripe_id = models.CharField(max_length=200, unique=True, null=True)
+    stripe_id = models.CharField(max_length=200, null=True)
     amount_nano = models.BigIntegerField()
     state = models.CharField(max_length=8, choices=State)
     asked_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     reason = models.CharField(max_length=500, blank=True)
     failure = models.CharField(max_length=80, blank=True)  # Stripe's code
-    txn = models.OneToOneField(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+")
-    undone = models.OneToOneField(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+")
+    txn = models.ForeignKey(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
+    undone = models.ForeignKey(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     look_at = models.DateTimeField(null=True)  # when Stripe is asked again about a reserved one
@@ -206,6 +212,10 @@ class PaymentRefund(models.Model):
         indexes = [models.Index(fields=["look_at"], condition=Q(state="reserved"), name="payment_refund_due")]
         constraints = [
             bounded("payment_refund_amount", "amount_nano", least=1),
+            models.UniqueConstraint(fields=["public_id"], name="payment_refund_public_id"),
+            models.UniqueConstraint(fields=["stripe_id"], name="payment_refund_once"),
+            models.UniqueConstraint(fields=["txn"], name="payment_refund_posted_once"),
+            models.UniqueConstraint(fields=["undone"], name="payment_refund_undone_once"),
             models.UniqueConstraint(fields=["payment", "client_id"], name="payment_refund_once_per_form"),
             models.CheckConstraint(
                 condition=Q(state="reserved", txn=None, undone=None, closed_at=None)
@@ -231,19 +241,22 @@ class Dispute(models.Model):
         LOST = "lost", _("Lost")
         WON = "won", _("Won")
 
-    stripe_id = models.CharField(max_length=200, unique=True)
+    stripe_id = models.CharField(max_length=200)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     amount_nano = models.BigIntegerField()
     reason = models.CharField(max_length=64, blank=True)
     state = models.CharField(max_length=4, choices=State, default=State.OPEN)
     fee_nano = models.BigIntegerField(default=0)  # what Stripe kept for it, all fees together
-    txn = models.OneToOneField(LedgerTxn, on_delete=models.PROTECT, related_name="+")
-    won_txn = models.OneToOneField(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+")
+    txn = models.ForeignKey(LedgerTxn, on_delete=models.PROTECT, related_name="+", db_index=False)
+    won_txn = models.ForeignKey(LedgerTxn, on_delete=models.PROTECT, null=True, related_name="+", db_index=False)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
+            models.UniqueConstraint(fields=["stripe_id"], name="dispute_once"),
+            models.UniqueConstraint(fields=["txn"], name="dispute_posted_once"),
+            models.UniqueConstraint(fields=["won_txn"], name="dispute_won_once"),
             bounded("dispute_amount", "amount_nano", least=1),
             bounded("dispute_fee", "fee_nano"),
             models.CheckConstraint(

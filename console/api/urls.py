@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from console.api import limits, prices, receipts, views
+from console.api import limits, payments, prices, receipts, views
 
 app_name = "api"
 
@@ -17,6 +17,8 @@ urlpatterns = [
     path("limits/<str:public_id>/", limits.LimitView.as_view(), name="limit"),
     path("usage/", views.UsageListView.as_view(), name="usage-list"),
     path("usage/<str:request_id>/", receipts.ReceiptView.as_view(), name="usage"),
+    path("payments/", payments.PaymentListView.as_view(), name="payment-list"),
+    path("payments/<str:public_id>/", payments.PaymentView.as_view(), name="payment"),
     path("referrals/", views.RewardsView.as_view(), name="referrals"),
     path("referrals/rewards/", views.RewardListView.as_view(), name="reward-list"),
     path("referrals/conversions/", views.ConversionView.as_view(), name="conversion-list"),

@@ -27,6 +27,8 @@ MATRIX: dict[str, dict[str, tuple[int, int]]] = {
     "limit": {"delete": (FORBIDDEN, FORBIDDEN)},
     "usage-list": {"get": (OK, OK)},
     "usage": {"get": (OK, MISSING)},
+    "payment-list": {"get": (OK, OK)},
+    "payment": {"get": (MISSING, MISSING)},
     "referrals": {"get": (OK, OK)},
     "reward-list": {"get": (OK, OK)},
     "conversion-list": {"post": (409, 409)},

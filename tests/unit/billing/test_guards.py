@@ -39,10 +39,12 @@ from billing.models import (
     Redemption,
     SpendLimit,
     Usage,
+    UsageDay,
     UsageHour,
 )
 from billing.money import MAX_NANO, NANO
 from tests.make import NOW, make_call, make_credit, make_hold, make_key, make_price, make_usage
+from tests.unit.billing import payment_probes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("scene")]
 TOO_MUCH = MAX_NANO + 1
@@ -72,6 +74,7 @@ def scene(ada: User, cleo: User) -> None:
         limits.set_limit(user=ada, key=limited, window=window, amount=NANO, actor=ada, now=NOW)
     notices.write(user=ada, kind="refund", key="probe", data={}, now=NOW)
     notices.choose(user=ada, wanted=[])
+    payment_probes.scene(ada)
 
 
 def owned(kind: AccountKind, email: str = "ada@example.com") -> LedgerAccount:
@@ -246,6 +249,9 @@ CONSTRAINTS = [
     Probe("usage_hour_unique", lambda: twice(UsageHour.objects.all()[0])),
     Probe("usage_hour_bounds", lambda: change(UsageHour, refunded_nano=-1)),
     Probe("usage_hour_charge_is_the_sum_of_its_parts", lambda: change(UsageHour, paid_nano=models.F("paid_nano") + 1)),
+    Probe("usage_day_unique", lambda: twice(UsageDay.objects.all()[0])),
+    Probe("usage_day_bounds", lambda: change(UsageDay, refunded_nano=-1)),
+    Probe("usage_day_charge_is_the_sum_of_its_parts", lambda: change(UsageDay, paid_nano=models.F("paid_nano") + 1)),
     Probe("code", lambda: twice(RedeemCode.objects.all()[0])),
     Probe("redeem_code_amount", lambda: change(RedeemCode, amount_nano=0)),
     Probe("redeem_code_uses_left", lambda: change(RedeemCode, uses_left=-1)),
@@ -286,6 +292,7 @@ CONSTRAINTS = [
     Probe("notice_once", lambda: twice(Notice.objects.all()[0])),
     Probe("notice_one_end", lambda: change(Notice, sent_at=NOW, dropped_because="failed")),
     Probe("notice_off_once", lambda: twice(NoticeOff.objects.all()[0])),
+    *(Probe(name, attempt) for name, attempt in payment_probes.PROBES),
 ]
 
 
