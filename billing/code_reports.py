@@ -12,7 +12,7 @@ from billing.models import RedeemCode, RedeemCodeBatch, Redemption
 from billing.money import CURRENCY, format_amount
 
 BATCHES = 50
-CODES = 100
+CODES = 25
 REDEMPTIONS = 50
 CSV_HEAD = "code,amount,currency,kind,uses,uses_left,expires_at,disabled_at"
 

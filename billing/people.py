@@ -84,7 +84,7 @@ def person(*, public_id: str, by: User, now: datetime) -> PersonPage:
         holds=list(Hold.objects.filter(user=user, state=Hold.State.OPEN).order_by("-created_at")[:HOLDS]),
         movements=_movements([account for account in accounts if account.kind in ledger.SPEND_ORDER]),
         keys=list(ApiKey.objects.of(user)[:KEYS]),
-        grants=_grants(list(given[:GRANTS]), by),
+        grants=_grants(sorted(given[:GRANTS], key=lambda grant: grant.state != Grant.State.PENDING), by),
         limit=grants.limit(),
     )
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from accounts.models import User
-from billing import charges, codes, ledger, reservations
+from billing import charges, codes, grants, ledger, promos, reservations
 from billing.charges import Tokens
-from billing.models import AccountKind, Hold, LedgerTxn, Price, RedeemCode, Redemption, Usage
+from billing.models import AccountKind, Hold, LedgerTxn, Price, PromoLot, RedeemCode, Redemption, Usage
 from billing.money import NANO
 from console import books
 from tests.make import NOW, make_call, make_credit, make_hold, make_key, make_price, make_usage, make_user
@@ -190,3 +191,76 @@ def test_transfers_in_both_directions_do_not_wait_for_each_other(ada: User, toge
     assert together(TIMES, move) == [True] * TIMES
     assert ledger.balances(ada).promo == 1000
     assert ledger.balances(ada).user_debt == 60
+
+
+def test_twenty_codes_of_a_batch_at_once_give_one_person_as_many_as_one_may_have(ada: User, together: Together) -> None:
+    plan = codes.Plan(name="B", kind="promo", amount=NANO, count=TIMES, per_person=3)
+    theirs = list(codes.create_batch(plan=plan, by=None).codes.order_by("pk").values_list("code", flat=True))
+    answers = together(TIMES, lambda number: codes.redeem(user=ada, code=theirs[number], now=NOW).pk)
+    assert sum(isinstance(answer, int) for answer in answers) == 3
+    assert refused(answers, "EnoughOfBatch") == TIMES - 3
+    assert sorted(Redemption.objects.values_list("nth", flat=True)) == [1, 2, 3]
+    assert RedeemCode.objects.filter(uses_left=0).count() == 3
+    assert ledger.balances(ada).promo == 3 * NANO
+
+
+def test_a_batch_switched_off_while_it_is_redeemed_gives_what_was_taken_before(ada: User, together: Together) -> None:
+    people = [make_user() for _ in range(TIMES)]
+    batch = codes.create_batch(plan=codes.Plan(name="B", kind="promo", amount=NANO, count=1, uses=TIMES), by=None)
+    code = batch.codes.get().code
+
+    def either(number: int) -> object:
+        if number == TIMES // 2:
+            return codes.disable_batch(batch=batch, by=ada, now=NOW) and None
+        return codes.redeem(user=people[number], code=code, now=NOW).pk
+
+    answers = together(TIMES, either)
+    had = sum(isinstance(answer, int) for answer in answers)
+    assert had + refused(answers, "UnknownCode") == TIMES - 1
+    assert RedeemCode.objects.get().uses_left == TIMES - had
+
+
+def test_one_grant_sent_and_approved_twenty_times_is_one_posting(ada: User, together: Together) -> None:
+    asker, second = make_user("asker", staff=True), make_user("second", staff=True)
+    order = grants.Order(client_id=uuid4(), kind="promo", amount=NANO, reason="Sent too often")
+    answers = together(TIMES, lambda _: grants.ask(user=ada, order=order, by=asker, now=NOW).pk)
+    assert len(set(answers)) == 1
+    large = grants.Order(client_id=uuid4(), kind="paid", amount=grants.limit() + 1, reason="Sent too often")
+    waiting = grants.ask(user=ada, order=large, by=asker, now=NOW)
+    answers = together(TIMES, lambda _: grants.approve(grant=waiting, by=second, words="", now=NOW).pk)
+    assert refused(answers, "AlreadyDecided") == TIMES - 1
+    assert LedgerTxn.objects.filter(kind="grant").count() == 2
+
+
+def test_credit_expires_once_while_it_is_held_and_spent(ada: User, together: Together) -> None:
+    make_price()
+    at = NOW + timedelta(minutes=1)
+    ledger.grant(user=ada, amount=NANO, kind="promo", reason="x", actor=None, now=NOW, expires_at=at)
+    key = make_key(ada)[0]
+    calls = [make_call(key) for _ in range(TIMES // 2)]
+    for call in calls:
+        make_hold(call, 1_000_000)
+
+    def either(number: int) -> object:
+        if number % 2:
+            return promos.expire_due(now=at) and None
+        return settle(calls[number // 2], Tokens(input=100))
+
+    answers = together(TIMES, either)
+    assert not [answer for answer in answers if answer not in {None, 0, 100_000}]
+    promos.expire_due(now=at)
+    spent = sum(Usage.objects.values_list("charge_nano", flat=True))
+    lot = PromoLot.objects.get()
+    assert (ledger.balances(ada).promo, lot.remaining_nano, lot.expired_nano) == (0, 0, NANO - spent)
+
+
+def test_of_operators_who_have_seen_the_same_price_one_sets_the_next(ada: User, together: Together) -> None:
+    seen = make_price(at=NOW).pk
+
+    def set_it(number: int) -> object:
+        at = NOW + timedelta(seconds=number + 1)
+        return prices.set_price(model="gpt-5.4-mini", effective_from=at, by=ada, seen=seen).pk
+
+    answers = together(TIMES, set_it)
+    assert refused(answers, "PriceTaken") == TIMES - 1
+    assert Price.objects.count() == 2

@@ -5,6 +5,9 @@ from django.test import Client
 
 from accounts import keys
 from accounts.models import User
+from billing import notices
+from billing.models import BalanceWatch
+from billing.money import NANO
 from tests.make import PASSWORD, make_key
 
 pytestmark = pytest.mark.django_db
@@ -102,3 +105,31 @@ def test_cleo_s_settings_show_nothing_of_ada(ada: User, cleo: User) -> None:
     page = signed_in(cleo).get("/settings/").content.decode()
     assert cleo.email in page
     assert ada.email not in page
+
+
+# --- notices ---------------------------------------------------------------------------------------------------------
+
+
+def test_notices_are_chosen_and_the_threshold_is_kept(ada: User, cleo: User) -> None:
+    hers = signed_in(ada)
+    assert hers.post("/settings/notices/", {"threshold": "$5.00", "topup_receipt": "on"})["Location"] == "/settings/"
+    assert notices.unwanted(ada) == {"limit_reached", "promo_expiring"}
+    assert BalanceWatch.objects.get().threshold_nano == 5 * NANO
+    assert 'value="5.00"' in hers.get("/settings/").content.decode()
+    hers.post("/settings/notices/", {"limit_reached": "on", "promo_expiring": "on"})
+    assert notices.unwanted(ada) == {"topup_receipt"}
+    assert not BalanceWatch.objects.exists()
+    assert notices.unwanted(cleo) == set()
+
+
+@pytest.mark.parametrize("threshold", ["abc", "-1", "0", "1e5", "５", "1000001", "0.0000000001", "x" * 500])
+def test_a_threshold_that_is_none_is_refused_and_nothing_is_saved(ada: User, threshold: str) -> None:
+    answer = signed_in(ada).post("/settings/notices/", {"threshold": threshold})
+    assert answer.status_code == 400
+    assert notices.unwanted(ada) == set()
+    assert not BalanceWatch.objects.exists()
+
+
+def test_notices_take_a_post_and_an_account(ada: User, client: Client) -> None:
+    assert signed_in(ada).get("/settings/notices/").status_code == 405
+    assert "/accounts/" in client.post("/settings/notices/")["Location"]
