@@ -104,9 +104,9 @@ def models_of(user: User) -> list[str]:
     """Every model that somebody has called. From one name to the next in the index, however many calls there are."""
     query = """
         WITH RECURSIVE found(model) AS (
-            SELECT MIN(model) FROM billing_usagehour WHERE user_id = %s
+            SELECT MIN(model) FROM billing_usageday WHERE user_id = %s
             UNION ALL
-            SELECT (SELECT MIN(h.model) FROM billing_usagehour h WHERE h.user_id = %s AND h.model > found.model)
+            SELECT (SELECT MIN(h.model) FROM billing_usageday h WHERE h.user_id = %s AND h.model > found.model)
             FROM found WHERE found.model IS NOT NULL
         ) SELECT model FROM found WHERE model IS NOT NULL
     """

@@ -1,21 +1,21 @@
-"""Sums of calls, whole or in groups, out of the sums of each hour.
+"""Sums of calls, whole or in groups, out of the sums of each day and each hour.
 
-Only where a boundary falls within an hour of UTC (a zone that is 30 or 45 minutes off, a span given to the minute) are
-the calls of that hour looked at, and of its two sides only the shorter one. Everything is asked in one statement, so it
-is of one moment: the parts add up to the whole, whatever is being charged meanwhile.
+Only what a boundary cuts is looked at more closely: of a day of UTC that a zone's midnight cuts, the hours of the
+shorter side; of an hour that it cuts (a zone 30 or 45 minutes off, a span given to the minute), the calls of the
+shorter side. Everything is asked in one statement, so it is of one moment: the parts add up to the whole, whatever is
+being charged meanwhile. How long it takes depends on days, keys and models, hardly on the number of calls.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from operator import add, sub
+from operator import add
 from typing import Any
 
 from django.db import connection
 
-from billing import periods, rollups
+from billing import rollups
 from billing.periods import EVER, ONE_HOUR, Span
 
 # What a sum can be grouped by, beside stretches of time: the column of both tables.
@@ -90,7 +90,6 @@ class Sums:
 NAMES = tuple(each.name for each in fields(Sums))
 assert set(NAMES) == set(rollups.SUMS)
 NOTHING = Sums()
-HOURS = -1  # the piece that is made of whole hours
 
 
 def total(which: Which) -> Sums:
@@ -99,20 +98,12 @@ def total(which: Which) -> Sums:
 
 def by_column(which: Which, name: str) -> dict[Any, Sums]:
     """By model, key (its number), endpoint or status; `name` "" is one group of all, under None."""
-    question = _Question(which, COLUMNS[name] if name else "")
-    span = which.span
-    first = span.start and periods.rounded_up(span.start)
-    last = span.end and periods.hour_of(span.end)
-    if which.charged is not None or (first and last and first > last):
-        question.calls(span)
-    else:
-        question.hours(Span(first, last))
-        if first != span.start:
-            question.calls(Span(span.start, first))
-        if last != span.end:
-            question.calls(Span(last, span.end))
+    column = COLUMNS[name] if name else ""
+    question = _Question(which)
+    for piece in _pieces(which, [which.span.start or FIRST, which.span.end or LAST]):
+        question.ask(piece.source, piece.span, sign=piece.effect[0], label=column or "NULL")
     found: dict[Any, Sums] = {}
-    for _piece, label, numbers in question.answers():
+    for label, _begin, numbers in question.answers():
         found[label] = found.get(label, NOTHING) + Sums(*numbers)
     return {label: sums for label, sums in found.items() if sums != NOTHING}
 
@@ -121,123 +112,207 @@ def by_time(which: Which, edges: Sequence[datetime]) -> list[Sums]:
     """For each stretch between two edges. What the span has outside of them is left out."""
     if len(edges) < 2:  # noqa: PLR2004 nothing lies between
         return []
-    question = _Question(which, "hour")
-    targets = _ask_stretches(question, edges) if which.charged is not None else _ask_hours(question, edges)
     found = [[0] * len(NAMES) for _ in edges[1:]]
-    for piece, hour, numbers in question.answers():
-        if piece == HOURS:
-            place, taken_from = targets.moved.get(hour, _place(edges, hour)), None
-        else:
-            place, taken_from = targets.pieces[piece]
-        found[place] = list(map(add, found[place], numbers))
-        if taken_from is not None:
-            found[taken_from] = list(map(sub, found[taken_from], numbers))
+
+    def count(effect: _Effect, numbers: Sequence[int]) -> None:
+        for place, times in effect.items():
+            found[place] = [sum_ + times * number for sum_, number in zip(found[place], numbers, strict=True)]
+
+    question = _Question(which)
+    pieces = _pieces(which, edges)
+    effects: dict[tuple[str, datetime], _Effect] = {}
+    for source in (DAYS, HOURS):
+        blocks = [block for piece in pieces if piece.source is source for block in source.blocks_of(piece)]
+        effects |= {(source.table, begin): effect for begin, effect in blocks}
+        question.ask_blocks(source, sorted(begin for begin, _ in blocks))
+    calls = [piece for piece in pieces if piece.source is CALLS]
+    for number, piece in enumerate(calls):
+        question.ask(CALLS, piece.span, label=f"'{number}'")
+    for label, begin, numbers in question.answers():
+        effect = calls[int(label)].effect if begin is None else effects.get((label, begin), {})
+        count(effect, numbers)
     return [Sums(*numbers) for numbers in found]
 
 
-@dataclass
-class _Targets:
-    """Where an answer belongs: the stretch of an hour that an edge cuts, and of each piece of such an hour."""
+# --- what has to be asked, so that little is read ---------------------------------------------------------------------
 
-    moved: dict[datetime, int] = field(default_factory=dict)
-    pieces: dict[int, tuple[int, int | None]] = field(default_factory=dict)  # counts here; is taken from there
+# What a piece does to the sums: how often it counts in which stretch (1, or -1 where a block around it counted it too).
+_Effect = dict[int, int]
 
 
-def _ask_stretches(question: "_Question", edges: Sequence[datetime]) -> _Targets:
-    targets = _Targets()
-    for place, (start, end) in enumerate(pairwise(edges)):
-        targets.pieces[question.calls(Span(start, end))] = (place, None)
-    return targets
+@dataclass(frozen=True)
+class _Source:
+    """A table of sums of blocks of one length; or the calls themselves."""
+
+    table: str
+    column: str
+    length: timedelta = timedelta()
+
+    def begin(self, moment: datetime) -> datetime:
+        return FIRST + (moment - FIRST) // self.length * self.length
+
+    def adapted(self, moment: datetime) -> str | None:
+        if self.column == "day":
+            return connection.ops.adapt_datefield_value(moment.date())
+        return connection.ops.adapt_datetimefield_value(moment)
+
+    def blocks_of(self, piece: "_Piece") -> Iterator[tuple[datetime, _Effect]]:
+        begin = piece.start
+        while begin < piece.end:
+            yield begin, piece.effect
+            begin += self.length
 
 
-def _ask_hours(question: "_Question", edges: Sequence[datetime]) -> _Targets:
-    """Whole hours, and the calls of those that an edge cuts: all but the longest piece where the rest says that one."""
-    targets = _Targets()
-    whole = Span(periods.rounded_up(edges[0]), periods.hour_of(edges[-1]))
-    question.hours(whole)
-    cut: dict[datetime, list[datetime]] = {}
-    for edge in edges:
-        if not periods.is_whole(edge):
-            cut.setdefault(periods.hour_of(edge), []).append(edge)
-    for hour, inside in cut.items():
-        pieces = [(_place(edges, start), Span(start, end)) for start, end in pairwise([hour, *inside, hour + ONE_HOUR])]
-        if hour >= edges[0] and hour + ONE_HOUR <= edges[-1]:
-            longest, _ = max(pieces, key=lambda piece: _length(piece[1]))
-            targets.moved[hour] = longest
-            for place, span in pieces:
-                if place != longest:
-                    targets.pieces[question.calls(span)] = (place, longest)
-        else:
-            for place, span in pieces:
-                if 0 <= place < len(edges) - 1:
-                    targets.pieces[question.calls(span)] = (place, None)
-    return targets
+DAYS = _Source("billing_usageday", "day", timedelta(days=1))
+HOURS = _Source("billing_usagehour", "hour", ONE_HOUR)
+CALLS = _Source("billing_usage", "started_at")
+# Beyond every call. Both are midnights of UTC, so that an open end is never within a block.
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+# So much of a block may be asked of the finer source; when it is more, all of it is.
+REST = {DAYS.table: timedelta(hours=12), HOURS.table: timedelta(minutes=30)}
 
 
-def _place(edges: Sequence[datetime], moment: datetime) -> int:
-    return bisect_right(edges, moment) - 1
+@dataclass(frozen=True)
+class _Piece:
+    start: datetime
+    end: datetime
+    effect: _Effect
+    source: _Source = CALLS
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.end)
+
+    @property
+    def length(self) -> timedelta:
+        return self.end - self.start
 
 
-def _length(span: Span) -> timedelta:
-    assert span.start is not None
-    assert span.end is not None
-    return span.end - span.start
+def _pieces(which: Which, edges: Sequence[datetime]) -> list[_Piece]:
+    """The stretches as pieces of days, hours and calls that add up to them."""
+    wanted = [_Piece(start, end, {place: 1}) for place, (start, end) in enumerate(pairwise(edges)) if start < end]
+    if which.charged is not None:
+        return wanted
+    found = []
+    for source in (DAYS, HOURS):
+        taken, wanted = _by_blocks(source, wanted)
+        found += taken
+    return [*found, *wanted]
+
+
+def _by_blocks(source: _Source, wanted: Sequence[_Piece]) -> tuple[list[_Piece], list[_Piece]]:
+    """What whole blocks say of the pieces, and what is left to a finer source. `wanted` is in order of time."""
+    taken: list[_Piece] = []
+    cut: dict[datetime, list[_Piece]] = {}  # blocks with an end of a piece in them, and their parts
+    for piece in wanted:
+        first, last = source.begin(piece.start + source.length - _TICK), source.begin(piece.end)
+        if first < last:
+            taken.append(_Piece(first, last, piece.effect, source))
+        for start, end in ((piece.start, min(first, piece.end)), (max(last, piece.start), piece.end)):
+            if start < end and not any(part.start == start for part in cut.get(source.begin(start), [])):
+                cut.setdefault(source.begin(start), []).append(_Piece(start, end, piece.effect))
+    left: list[_Piece] = []
+    for begin, parts in cut.items():
+        filled = _filled(begin, begin + source.length, parts)
+        main = max(filled, key=lambda part: (part.length, not part.effect))
+        if source.length - main.length > REST[source.table]:
+            left += parts
+            continue
+        if main.effect:
+            taken.append(_Piece(begin, begin + source.length, main.effect, source))
+        left += [
+            _Piece(part.start, part.end, effect)
+            for part in filled
+            if part is not main and (effect := _minus(part.effect, main.effect))
+        ]
+    return taken, sorted(left, key=lambda piece: piece.start)
+
+
+def _filled(begin: datetime, end: datetime, parts: Sequence[_Piece]) -> list[_Piece]:
+    """The whole block, with what nobody asked for as parts that count nowhere."""
+    found: list[_Piece] = []
+    at = begin
+    for part in parts:
+        if at < part.start:
+            found.append(_Piece(at, part.start, {}))
+        found.append(part)
+        at = part.end
+    return [*found, _Piece(at, end, {})] if at < end else found
+
+
+def _minus(effect: _Effect, other: _Effect) -> _Effect:
+    changed = {place: effect.get(place, 0) - other.get(place, 0) for place in {*effect, *other}}
+    return {place: count for place, count in changed.items() if count}
+
+
+_TICK = timedelta(microseconds=1)
 
 
 class _Question:
-    """One statement of many parts, each with its number, a label to group by and the sums."""
+    """One statement of many parts. Each row: a label, the block that it is of (None: no block), the sums."""
 
-    def __init__(self, which: Which, by: str) -> None:
+    def __init__(self, which: Which) -> None:
         self.which = which
-        self._by = by
         self._parts: list[str] = []
         self._values: list[Any] = []
         columns = which.columns
         self._wanted = " AND ".join(f"{name} = %s" for name in columns)
         self._given = list(columns.values())
-        self._sums = {
-            "billing_usagehour": ", ".join(f"SUM({name})" for name in NAMES),
-            "billing_usage": ", ".join("COUNT(*)" if name == "calls" else f"SUM({name})" for name in NAMES),
-        }
 
-    def hours(self, span: Span) -> None:
-        self._ask("billing_usagehour", "hour", span, HOURS, self._by or "NULL")
+    def ask(self, source: _Source, span: Span, *, sign: int = 1, label: str = "NULL") -> None:
+        """The sums of a piece. The label is a column to group by, or the same for all."""
+        group = f" GROUP BY {label}" if label in COLUMNS.values() else ""
+        wanted = [(source.column, ">=", span.start), (source.column, "<", span.end)]
+        if source is CALLS and (charged := self.which.charged) is not None:
+            wanted += [("settled_at", ">=", charged.start), ("settled_at", "<", charged.end)]
+            group = f" AND charge_nano > 0{group}"
+        self._ask(source, f"{label}, NULL", wanted, group, sign)
 
-    def calls(self, span: Span) -> int:
-        """The number of this piece."""
-        label = "NULL" if self._by in {"", "hour"} else self._by
-        number = len(self._parts)
-        self._ask("billing_usage", "started_at", span, number, label)
-        return number
+    def ask_blocks(self, source: _Source, begins: Sequence[datetime]) -> None:
+        """The sums of each of these blocks: between the first and the last, or by name where most are not wanted."""
+        if not begins:
+            return
+        end = begins[-1] + source.length
+        # As text: a driver would read the days and hours of one answer as what its first part has.
+        label, group = f"'{source.table}', CAST({source.column} AS TEXT)", f" GROUP BY {source.column}"
+        wanted = [(source.column, ">=", begins[0]), (source.column, "<", end)]
+        if len(begins) * 2 < (end - begins[0]) // source.length:
+            places = ", ".join(["%s"] * len(begins))
+            group = f" AND {source.column} IN ({places}){group}"
+            self._ask(source, label, wanted, group, 1, begins)
+        else:
+            self._ask(source, label, wanted, group, 1)
 
-    def answers(self) -> Iterator[tuple[int, Any, list[int]]]:
-        """Number of the piece (HOURS: whole hours), label, sums in the order of NAMES."""
+    def answers(self) -> Iterator[tuple[Any, datetime | None, list[int]]]:
+        """Label, block, sums in the order of NAMES."""
+        if not self._parts:
+            return
         with connection.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(self._parts), self._values)
             rows = cursor.fetchall()
-        for number, label, *numbers in rows:
+        for label, begin, *numbers in rows:
             if numbers[0] is not None:  # not the sums of nothing
-                shown = _moment(label) if self._by == "hour" else label
-                yield number, shown, [int(each or 0) for each in numbers]
+                yield label, _moment(begin), [int(each or 0) for each in numbers]
 
-    def _ask(self, table: str, column: str, span: Span, number: int, label: str) -> None:
-        wanted, values = [self._wanted], list(self._given)
-        charged = self.which.charged if table == "billing_usage" else None
-        for at, bounds in ((column, span), ("settled_at", charged or EVER)):
-            for sign, bound in ((">=", bounds.start), ("<", bounds.end)):
-                if bound is not None:
-                    wanted.append(f"{at} {sign} %s")
-                    values.append(connection.ops.adapt_datetimefield_value(bound))
-        if charged is not None:
-            wanted.append("charge_nano > 0")
-        group = "" if label == "NULL" else f" GROUP BY {label}"
-        self._parts.append(
-            f"SELECT {number}, {label}, {self._sums[table]} FROM {table} WHERE {' AND '.join(wanted)}{group}"  # noqa: S608 our own names, no values
-        )
-        self._values += values
+    def _ask(
+        self,
+        source: _Source,
+        labels: str,
+        wanted: Sequence[tuple[str, str, datetime | None]],
+        rest: str,
+        sign: int,
+        values: Sequence[datetime] = (),
+    ) -> None:
+        minus = "-" if sign < 0 else ""
+        one = "COUNT(*)" if source is CALLS else "SUM(calls)"
+        sums = ", ".join(f"{minus}{one}" if name == "calls" else f"{minus}SUM({name})" for name in NAMES)
+        bounds = [(f" AND {column} {sign_} %s", source.adapted(at)) for column, sign_, at in wanted if at is not None]
+        where = self._wanted + "".join(text for text, _ in bounds)
+        self._parts.append(f"SELECT {labels}, {sums} FROM {source.table} WHERE {where}{rest}")  # noqa: S608 our own names, no values
+        self._values += [*self._given, *(value for _, value in bounds), *(source.adapted(value) for value in values)]
 
 
-def _moment(label: Any) -> datetime | None:
-    """SQLite keeps moments as text."""
-    moment = datetime.fromisoformat(label) if isinstance(label, str) else label
-    return None if moment is None else moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+def _moment(begin: str | None) -> datetime | None:
+    """Of a day its midnight."""
+    moment = datetime.fromisoformat(begin) if begin else None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,10 +4,16 @@ from datetime import datetime
 
 import billing.audit
 import billing.payment_audit
+import billing.usage_audit
 import referrals.audit
 from billing.models import LedgerAudit
 
-INVARIANTS = {**billing.audit.INVARIANTS, **billing.payment_audit.INVARIANTS, **referrals.audit.INVARIANTS}
+INVARIANTS = {
+    **billing.audit.INVARIANTS,
+    **billing.usage_audit.INVARIANTS,
+    **billing.payment_audit.INVARIANTS,
+    **referrals.audit.INVARIANTS,
+}
 
 
 def prove(*, now: datetime) -> LedgerAudit:

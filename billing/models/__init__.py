@@ -1,7 +1,8 @@
 """The ledger, holds, prices, usage and codes. Rules live in the verbs: ledger, reservations, charges, codes."""
 
+from billing.models.books import LedgerCheckpoint, SealedStatement
 from billing.models.bounds import bounded
-from billing.models.calls import CLASS_COLUMNS, TOKEN_COLUMNS, Hold, Usage, UsageHour
+from billing.models.calls import CLASS_COLUMNS, TOKEN_COLUMNS, Hold, Usage, UsageDay, UsageHour
 from billing.models.codes import CodeKind, RedeemCode, RedeemCodeBatch, Redemption
 from billing.models.credit import BalanceWatch, Grant, PromoBook, PromoLot
 from billing.models.ledger import (
@@ -32,6 +33,7 @@ __all__ = [
     "Hold",
     "LedgerAccount",
     "LedgerAudit",
+    "LedgerCheckpoint",
     "LedgerEntry",
     "LedgerFlow",
     "LedgerScale",
@@ -48,8 +50,10 @@ __all__ = [
     "RedeemCode",
     "RedeemCodeBatch",
     "Redemption",
+    "SealedStatement",
     "SpendLimit",
     "Usage",
+    "UsageDay",
     "UsageHour",
     "bounded",
 ]

@@ -141,18 +141,19 @@ class Usage(Funded):
         indexes = [
             models.Index(fields=["user", "-started_at", "-request_id"], name="usage_user_time"),
             models.Index(fields=["key", "-started_at", "-request_id"], name="usage_key_time"),
-            models.Index(fields=["user", "client_request_id"], condition=~Q(client_request_id=""), name="usage_client_id"),
+            models.Index(
+                fields=["user", "client_request_id"], condition=~Q(client_request_id=""), name="usage_client_id"
+            ),
         ]
 
 
-class UsageHour(Funded):
-    """The sums of the calls that began in one hour, written in the transaction of each charge.
+class UsageSums(Funded):
+    """Sums of calls of one person, key, model, endpoint and way to end, written in the transaction of each charge.
 
     Exactly the sum of its usage rows, refunds included (billing/audit.py proves it), so pages never add up calls.
     """
 
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", db_index=False)
-    hour = models.DateTimeField()  # UTC, its first moment
     key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="+", db_index=False)
     model = models.CharField(max_length=80)
     endpoint = models.CharField(max_length=24)
@@ -169,6 +170,15 @@ class UsageHour(Funded):
     refunded_nano = models.BigIntegerField(default=0)
 
     class Meta:
+        abstract = True
+
+
+class UsageHour(UsageSums):
+    """Of the calls that began in one hour."""
+
+    hour = models.DateTimeField()  # UTC, its first moment
+
+    class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["user", "hour", "key", "model", "endpoint", "status"], name="usage_hour_unique"
@@ -176,4 +186,27 @@ class UsageHour(Funded):
             bounded("usage_hour_bounds", "charge_nano", "uncollected_nano", "refunded_nano", least=0),
             split_of("charge_nano", "usage_hour_charge_is_the_sum_of_its_parts"),
         ]
-        indexes = [models.Index(fields=["model", "hour"], name="usage_hour_model")]
+        indexes = [
+            models.Index(fields=["model", "hour"], name="usage_hour_model"),
+            # Where the calls of a rare model, or those that ended in a rare way, are. They grow with hours, not with
+            # calls: a row that is there already is changed in place, and no column of an index is in the change.
+            models.Index(fields=["user", "model", "hour"], name="usage_hour_user_model"),
+            models.Index(fields=["user", "status", "hour"], name="usage_hour_user_status"),
+        ]
+
+
+class UsageDay(UsageSums):
+    """Of the calls that began on one day of UTC: a year is read from days, only its edges from hours."""
+
+    day = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "day", "key", "model", "endpoint", "status"], name="usage_day_unique"
+            ),
+            bounded("usage_day_bounds", "charge_nano", "uncollected_nano", "refunded_nano", least=0),
+            split_of("charge_nano", "usage_day_charge_is_the_sum_of_its_parts"),
+        ]
+        # Which models somebody called at all, from one name to the next.
+        indexes = [models.Index(fields=["user", "model"], name="usage_day_user_model")]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from accounts.models import ApiKey, User
 from billing import charges, periods, rollups, usage_reports, usage_rows, usage_sums
-from billing.models import TOKEN_COLUMNS, AccountKind, LedgerEntry, LedgerTxn, Usage, UsageHour
+from billing.models import TOKEN_COLUMNS, AccountKind, LedgerEntry, LedgerTxn, Usage, UsageDay, UsageHour
 from billing.money import NANO
 from billing.periods import Span
 from billing.usage_sums import NAMES, NOTHING, Sums, Which
@@ -278,7 +278,8 @@ def test_an_hour_that_was_emptied_again_is_passed_over(ada: User, keys: list[Api
     """A call that was swept and then settled late leaves an hour of no calls behind."""
     make_calls(ada, keys, count=3)
     Usage.objects.all().delete()
-    UsageHour.objects.update(**dict.fromkeys(NAMES, 0))
+    for table in (UsageHour, UsageDay):
+        table.objects.update(**dict.fromkeys(NAMES, 0))
     assert usage_rows.take(Which(ada.pk, status="ok"), 5) == []
     assert usage_sums.by_column(Which(ada.pk), "model") == {}
 
