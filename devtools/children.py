@@ -4,12 +4,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 QUEUES = "default,images"
+APPLICATION = "console.asgi:application"
 
 
-def server(python: Path, *, host: str, port: int, grace_s: int = 30) -> list[str]:
+def server(python: Path, *, host: str, port: int, grace_s: int = 30, application: str = APPLICATION) -> list[str]:
     """uvicorn: at its end it lets open streams finish, for at most `grace_s` seconds."""
     return [
-        *(str(python), "-m", "uvicorn", "console.asgi:application"),
+        *(str(python), "-m", "uvicorn", application),
         *("--host", host, "--port", str(port), "--loop", "uvloop", "--http", "httptools"),
         *("--timeout-graceful-shutdown", str(grace_s), "--no-access-log", "--no-server-header"),
         *("--log-level", "warning"),

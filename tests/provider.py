@@ -49,6 +49,7 @@ class Seen:
     raw: bytes
     at: float
     bytes_sent: int = 0
+    events_sent: int = 0
     ended: str = ""  # done, reset, left
     ended_at: float = 0.0
 
@@ -65,9 +66,9 @@ class Provider:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def script(self, **behaviour: Any) -> str:
+    def script(self, *, name: str = "", **behaviour: Any) -> str:
         """A marker for the prompt, such as `[[m1f…]]`."""
-        name = "m" + secrets.token_hex(6)
+        name = name or "m" + secrets.token_hex(6)
         self._scripts[name] = Script(**behaviour)
         return f"[[{name}]]"
 
@@ -95,7 +96,12 @@ class Provider:
         self._loop.run_forever()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.call_later(0.05, self._loop.stop)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -116,6 +122,7 @@ class Provider:
         self.journal.append(seen)
         script = self._scripts.get(marker, Script())
         left = asyncio.ensure_future(reader.read(1))
+        left.add_done_callback(lambda done: done.cancelled() or done.exception())  # a reset is a way to leave
         playing = asyncio.ensure_future(_play(script, seen, writer))
         await asyncio.wait({left, playing}, return_when=asyncio.FIRST_COMPLETED)
         if not playing.done():
@@ -166,6 +173,7 @@ async def _play(script: Script, seen: Seen, writer: asyncio.StreamWriter) -> Non
     await asyncio.sleep(script.after_head_s)
     for event in script.events if script.events is not None else list(events(seen, usage=script.usage)):
         await send(b"%x\r\n%b\r\n" % (len(event), event))
+        seen.events_sent += 1
         await asyncio.sleep(script.gap_s)
     if script.ending == "silence":
         await asyncio.sleep(3600)

@@ -72,6 +72,7 @@ class Stack:
             "NO_PROXY": "127.0.0.1,localhost",
             **QUICK,
         }
+        self.application = children.APPLICATION
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._shell: _Shell | None = None
         self.data_dir.mkdir(parents=True)
@@ -85,7 +86,7 @@ class Stack:
         )
         if prepared.returncode:
             raise CommandFailed(prepared.stdout + prepared.stderr)
-        self._spawn("server", children.server(PYTHON, host="127.0.0.1", port=self.port))
+        self._spawn_server()
         self.start_worker()
         self._spawn("beat", children.beat(PYTHON, schedule=self.data_dir / "beat"))
         self._wait_for_server()
@@ -96,9 +97,9 @@ class Stack:
         for name in list(self._running):
             processes.stop(self._running.pop(name), grace_s=3)
 
-    def start_server(self) -> None:
-        """On the same port, until it serves."""
-        self._spawn("server", children.server(PYTHON, host="127.0.0.1", port=self.port))
+    def start_server(self, **settings: str) -> None:
+        """On the same port, until it serves; `settings` are environment variables for this one process."""
+        self._spawn_server(**settings)
         self._wait_for_server()
 
     def stop_server(self) -> None:
@@ -108,6 +109,13 @@ class Stack:
     def kill_server(self) -> None:
         """`kill -9`."""
         processes.kill(self._running.pop("server"))
+
+    def wait_for_server_to_die(self, *, timeout_s: float) -> bool:
+        """True once it has ended by itself; then it can be started again."""
+        died = processes.wait_for(lambda: not self.is_running("server"), timeout_s=timeout_s, every_s=0.01)
+        if died:
+            self._running.pop("server", None)
+        return died
 
     def start_worker(self) -> None:
         self._spawn("worker", children.worker(PYTHON, loglevel="INFO"))
@@ -151,10 +159,14 @@ class Stack:
         return "\n".join(file.read_text(errors="replace") for file in sorted(self.logs.iterdir()))
 
     # --- inside ----------------------------------------------------------------------------------------------------
-    def _spawn(self, name: str, argv: list[str]) -> None:
+    def _spawn_server(self, **settings: str) -> None:
+        argv = children.server(PYTHON, host="127.0.0.1", port=self.port, application=self.application)
+        self._spawn("server", argv, **settings)
+
+    def _spawn(self, name: str, argv: list[str], **settings: str) -> None:
         assert not self.is_running(name), f"{name} is running"
         with (self.logs / f"{name}.log").open("ab") as output:
-            self._running[name] = processes.start(argv, env=self.env, cwd=ROOT, output=output)
+            self._running[name] = processes.start(argv, env={**self.env, **settings}, cwd=ROOT, output=output)
 
     def _wait_for_server(self) -> None:
         def answered() -> bool:
