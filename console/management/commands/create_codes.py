@@ -1,4 +1,4 @@
-"""Make redeem codes, from the command line."""
+"""Make a batch of redeem codes, from the command line."""
 
 import json
 from argparse import ArgumentParser
@@ -6,14 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from django.utils import timezone
 
 from billing import codes
 from billing.models import RedeemCode
 from billing.money import CURRENCY, NotAnAmount, format_amount, parse_amount
 
-MAX_COUNT = 10_000
 MAX_DAYS = 3650
 
 
@@ -26,32 +24,34 @@ class Command(BaseCommand):
         parser.add_argument("--kind", choices=["paid", "promo"], default="promo")
         parser.add_argument("--uses", type=int, default=1, help="how many people may redeem each")
         parser.add_argument("--expires-days", type=int, help="valid for so many days from now; else without end")
-        parser.add_argument("--note", default="", help="for yourself: where the codes go")
+        parser.add_argument("--per-person", type=int, default=1, help="how many of these codes one person may redeem")
+        parser.add_argument("--credit-days", type=int, help="a gift expires so many days after it was redeemed")
+        parser.add_argument("--batch", "--note", default="", help="the name of the batch: where the codes go")
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *_: Any, **options: Any) -> None:
         days = options["expires_days"]
-        if not 0 < options["count"] <= MAX_COUNT or (days is not None and not 0 < days <= MAX_DAYS):
+        if not 0 < options["count"] <= codes.MAX_COUNT or (days is not None and not 0 < days <= MAX_DAYS):
             raise CommandError(
-                f"--count goes from 1 to {MAX_COUNT}, --expires-days from 1 to {MAX_DAYS}. No code was made."
+                f"--count goes from 1 to {codes.MAX_COUNT}, --expires-days from 1 to {MAX_DAYS}. No code was made."
             )
         expires_at = timezone.now() + timedelta(days=days) if days is not None else None
         try:
-            with transaction.atomic():
-                made = [
-                    codes.create(
-                        kind=options["kind"],
-                        amount=parse_amount(options["amount"]),
-                        uses=options["uses"],
-                        expires_at=expires_at,
-                        note=options["note"][:200],
-                        by=None,
-                    )
-                    for _ in range(options["count"])
-                ]
+            plan = codes.Plan(
+                name=options["batch"][:120] or f"Command line {timezone.now():%Y-%m-%d %H:%M}",
+                kind=options["kind"],
+                amount=parse_amount(options["amount"]),
+                count=options["count"],
+                uses=options["uses"],
+                per_person=options["per_person"],
+                expires_at=expires_at,
+                credit_expires_after_days=options["credit_days"],
+            )
+            made = list(codes.create_batch(plan=plan, by=None).codes.order_by("pk"))
         except (NotAnAmount, codes.CannotCreate):
             raise CommandError(
-                f"AMOUNT must be {CURRENCY} above zero, --uses 1 to {codes.MAX_USES}. No code was made."
+                f"AMOUNT must be {CURRENCY} above zero, --uses 1 to {codes.MAX_USES}, --per-person at most --count, "
+                f"--credit-days 1 to {MAX_DAYS} and only for gifts. No code was made."
             ) from None
         if options["json"]:
             self.stdout.write(json.dumps([_as_json(code) for code in made]))

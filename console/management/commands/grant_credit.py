@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,6 +13,7 @@ from billing import ledger
 from billing.money import CURRENCY, NotAnAmount, format_amount, parse_amount
 
 MAX_REASON = 500
+MAX_DAYS = 3650
 
 
 class Command(BaseCommand):
@@ -22,6 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("amount", help=f"{CURRENCY}, such as 5.00")
         parser.add_argument("--kind", choices=["paid", "promo"], default="promo")
         parser.add_argument("--reason", required=True, help="kept in the journal and shown on the person's statement")
+        parser.add_argument("--expires-days", type=int, help="a gift: what is left of it then is taken off")
         parser.add_argument("--key", help="grant at most once under this key: safe to run again")
         parser.add_argument("--json", action="store_true")
 
@@ -29,6 +32,9 @@ class Command(BaseCommand):
         user = User.objects.filter(email=options["email"].strip().lower()).first()
         if user is None:
             raise CommandError(f"Nobody has the address {options['email']}. Nothing was credited.")
+        now, days = timezone.now(), options["expires_days"]
+        if days is not None and (options["kind"] != "promo" or not 0 < days <= MAX_DAYS):
+            raise CommandError(f"--expires-days goes from 1 to {MAX_DAYS}, for gifts only. Nothing was credited.")
         try:
             txn = ledger.grant(
                 user=user,
@@ -36,8 +42,9 @@ class Command(BaseCommand):
                 kind=options["kind"],
                 reason=_reason(options["reason"]),
                 actor=None,
-                now=timezone.now(),
+                now=now,
                 key=options["key"],
+                expires_at=now + timedelta(days=days) if days else None,
             )
         except (NotAnAmount, ledger.NotATransfer):
             raise CommandError(

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from billing import codes, ledger
-from billing.models import LedgerTxn, RedeemCode
+from billing.models import LedgerTxn, PromoLot, RedeemCode, RedeemCodeBatch
 from billing.money import NANO
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +79,22 @@ def test_a_code_that_makes_no_sense_is_not_made(wrong: list[str]) -> None:
     with pytest.raises(CommandError, match="No code was made"):
         run("create_codes", *wrong)
     assert not RedeemCode.objects.exists()
+
+
+def test_a_gift_may_expire_and_what_was_paid_for_may_not(ada: User) -> None:
+    run("grant_credit", ada.email, "1", "--reason", "Welcome", "--expires-days", "30")
+    assert PromoLot.objects.get().expires_at is not None
+    for wrong in (["--kind", "paid", "--expires-days", "30"], ["--expires-days", "0"], ["--expires-days", "99999"]):
+        with pytest.raises(CommandError, match="Nothing was credited"):
+            run("grant_credit", ada.email, "1", "--reason", "x", *wrong)
+    assert LedgerTxn.objects.count() == 1
+
+
+def test_codes_of_one_command_are_one_batch_with_its_name(ada: User) -> None:
+    run("create_codes", "5.00", "--count", "3", "--per-person", "2", "--credit-days", "90", "--batch", "Booth")
+    batch = RedeemCodeBatch.objects.get()
+    assert (batch.name, batch.count, batch.per_person, batch.credit_expires_after_days) == ("Booth", 3, 2, 90)
+    for wrong in (["--per-person", "2"], ["--credit-days", "0"], ["--kind", "paid", "--credit-days", "9"]):
+        with pytest.raises(CommandError, match="No code was made"):
+            run("create_codes", "5.00", *wrong)
+    assert RedeemCodeBatch.objects.count() == 1
