@@ -169,6 +169,9 @@ def _begin(pk: int, now: datetime) -> Payment | None:
             row = AutoTopUp.objects.select_for_update(no_key=True, of=("self",)).select_related("user").get(pk=pk)
             if not row.is_on or (row.next_try_at and row.next_try_at > now) or standing.refusal(pk):
                 return None
+            # Looked at, not left to the unique key: that would wait, with our lock, for whoever ends the other one.
+            if Payment.objects.in_flight().filter(user=pk, kind=Payment.Kind.AUTO).exists():
+                return None
             spendable = LedgerAccount.objects.filter(owner=pk, kind__in=SPEND_ORDER)
             if sum(each.spendable for each in spendable) >= row.threshold_nano:
                 return None
@@ -183,7 +186,7 @@ def _begin(pk: int, now: datetime) -> Payment | None:
                 expires_at=now + CONFIRM_WITHIN,
                 look_at=now + FIRST_LOOK,
             )
-    except IntegrityError:  # another worker was quicker
+    except IntegrityError:  # the unique key has the last word
         return None
 
 

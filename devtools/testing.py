@@ -14,6 +14,7 @@ LOCAL_REDIS = "redis://127.0.0.1:6379/0"
 OF_A_SERVER = {
     *("DATABASE_URL", "REDIS_URL", "DATA_DIR", "PUBLIC_URL", "GATEWAY_URL", "GATEWAY_KEY"),
     *("HOST", "PORT", "PROFILE", "SECRET_KEY", "KEY_PEPPER", "FIELD_SECRET"),
+    *("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"),
 }
 NO_TESTS = 5  # how pytest ends when nothing was left to run
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
