@@ -4,12 +4,8 @@ A probe is what the guard exists for. With the guard it fails and names the guar
 guard is for nothing, and none can be lost without a red test.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -43,17 +39,24 @@ from billing.models import (
     UsageHour,
 )
 from billing.money import MAX_NANO, NANO
+from tests.guarded import (
+    APPS,
+    Probe,
+    change,
+    declared,
+    drop_trigger,
+    named,
+    only_this_constraint_refuses,
+    only_this_trigger_refuses,
+    triggers,
+    twice,
+    twice_but,
+)
 from tests.make import NOW, make_call, make_credit, make_hold, make_key, make_price, make_usage
 from tests.unit.billing import payment_probes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("scene")]
 TOO_MUCH = MAX_NANO + 1
-
-
-@dataclass(frozen=True)
-class Probe:
-    name: str
-    attempt: Callable[[], object]
 
 
 @pytest.fixture
@@ -91,19 +94,6 @@ def entry(kind: str, debit: LedgerAccount, credit: LedgerAccount, **given: objec
     return LedgerEntry.objects.create(**{"txn": txn, "debit": debit, "credit": credit, "amount": 1, **given})
 
 
-def change(model: type[models.Model], **values: object) -> int:
-    """One row, by an UPDATE as from a shell."""
-    return model._base_manager.filter(pk=model._base_manager.order_by("pk").values("pk")[:1]).update(**values)
-
-
-def twice(row: models.Model) -> models.Model:
-    """A copy of a row under another primary key."""
-    row.pk = None if isinstance(row._meta.pk, models.AutoField) else f"copy-of-{row.pk}"
-    row._state.adding = True
-    row.save(force_insert=True)
-    return row
-
-
 def credit_entry(**given: object) -> LedgerEntry:
     return entry("grant", system(AccountKind.EXPENSE_PROMO), owned(AccountKind.USER_PROMO), **given)
 
@@ -123,14 +113,6 @@ def truncate(table: str) -> None:
         if table == guards.TXN:
             cursor.execute(f"DROP TRIGGER {guards.ENTRY}_no_truncate ON {guards.ENTRY}")
         cursor.execute(f"TRUNCATE {table} CASCADE")
-
-
-def twice_but(model: type[models.Model], **other: object) -> None:
-    """A copy of the first row with some values of its own."""
-    row = model._base_manager.order_by("pk")[0]
-    for name, value in other.items():
-        setattr(row, name, value)
-    twice(row)
 
 
 def another_of_the_batch() -> None:
@@ -224,8 +206,8 @@ CONSTRAINTS = [
     Probe("ledger_account_bounds", lambda: system_account(credits=TOO_MUCH)),
     Probe("ledger_account_never_negative", lambda: take_from(AccountKind.USER_PAID, 1)),
     Probe("ledger_account_owned_is_live_and_guarded", lambda: system_account(guarded=True)),
-    Probe("idempotency_key", lambda: twice(LedgerTxn.objects.all()[0])),
-    Probe("reverses", lambda: reverse_twice(LedgerTxn.objects.all()[0])),
+    Probe("LedgerTxn.idempotency_key", lambda: twice(LedgerTxn.objects.all()[0])),
+    Probe("LedgerTxn.reverses", lambda: reverse_twice(LedgerTxn.objects.all()[0])),
     Probe(
         "ledger_entry_amount",
         lambda: entry("adjust", system(AccountKind.EXPENSE_LOSS), system(AccountKind.EQUITY_ADJUST), amount=0),
@@ -252,7 +234,7 @@ CONSTRAINTS = [
     Probe("usage_day_unique", lambda: twice(UsageDay.objects.all()[0])),
     Probe("usage_day_bounds", lambda: change(UsageDay, refunded_nano=-1)),
     Probe("usage_day_charge_is_the_sum_of_its_parts", lambda: change(UsageDay, paid_nano=models.F("paid_nano") + 1)),
-    Probe("code", lambda: twice(RedeemCode.objects.all()[0])),
+    Probe("RedeemCode.code", lambda: twice(RedeemCode.objects.all()[0])),
     Probe("redeem_code_amount", lambda: change(RedeemCode, amount_nano=0)),
     Probe("redeem_code_uses_left", lambda: change(RedeemCode, uses_left=-1)),
     Probe("redemption_once_per_person", lambda: twice_but(Redemption, nth=2)),
@@ -306,114 +288,41 @@ def onto_itself(kind: AccountKind) -> None:
     entry("grant", system(kind), system(kind))
 
 
-def named(probes: list[Probe]) -> list[object]:
-    return [pytest.param(probe, id=probe.name) for probe in probes]
-
-
-def found(name: str) -> tuple[type[models.Model], Any]:
-    """The constraint of that name, or the unique field of that name."""
-    for model in apps.get_app_config("billing").get_models():
-        for constraint in model._meta.constraints:
-            if constraint.name == name:
-                return model, constraint
-        for field in model._meta.local_fields:
-            if field.name == name and field.unique:
-                return model, field
-    raise LookupError(name)
-
-
-def is_named_in(error: IntegrityError, name: str) -> bool:
-    """SQLite names the columns of a unique constraint instead of the constraint."""
-    model, rule = found(name)
-    if isinstance(rule, models.CheckConstraint) or connection.vendor == "postgresql":
-        return name in ledger.refused_by(error)
-    fields = rule.fields if isinstance(rule, models.UniqueConstraint) else [name]
-    columns = [model._meta.get_field(field) for field in fields]
-    return all(f"{model._meta.db_table}.{column.column}" in str(error) for column in columns)  # type: ignore[union-attr] # a column, not a reverse relation
-
-
-@contextmanager
-def without(name: str) -> Iterator[None]:
-    """The database with everything but this one constraint."""
-    model, rule = found(name)
-    declared = model._meta.constraints
-    loose: Any = None if isinstance(rule, models.BaseConstraint) else loosened(model, rule)
-    with connection.schema_editor() as editor:
-        guards.remove(editor)
-        if isinstance(rule, models.BaseConstraint):
-            model._meta.constraints = [other for other in declared if other is not rule]  # SQLite rebuilds from these
-            editor.remove_constraint(model, rule)
-        else:
-            editor.alter_field(model, rule, loose)
-        guards.install(editor)
-    try:
-        yield
-    finally:
-        model._meta.constraints = declared
-        with connection.schema_editor() as editor:
-            guards.remove(editor)
-            if isinstance(rule, models.BaseConstraint):
-                editor.add_constraint(model, rule)
-            else:
-                editor.alter_field(model, loose, rule)
-            guards.install(editor)
-
-
-def loosened(model: type[models.Model], field: Any) -> Any:
-    """The same field, not unique."""
-    loose: Any = field.clone()
-    if isinstance(field, models.OneToOneField):
-        loose = models.ForeignKey[Any, Any](model, on_delete=models.PROTECT, null=True, related_name="+")
-    loose._unique = False
-    loose.set_attributes_from_name(field.name)
-    loose.model = model
-    return loose
-
-
 @pytest.mark.parametrize("probe", named(TRIGGERS))
 def test_each_trigger_refuses_what_it_is_for_and_only_it_does(probe: Probe) -> None:
-    with pytest.raises(IntegrityError) as refused, transaction.atomic():
-        probe.attempt()
-    assert ledger.refused_by(refused.value) == probe.name
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                cursor.execute(f"DROP TRIGGER {probe.name} ON {guards.table_of(probe.name)}")
-            else:
-                cursor.execute(f"DROP TRIGGER {probe.name}")
-        assert guards.missing(connection) == [probe.name]
-        probe.attempt()
-        transaction.set_rollback(True)
+    only_this_trigger_refuses(probe)
 
 
-def test_every_trigger_has_a_probe() -> None:
-    assert {probe.name for probe in TRIGGERS} == guards.names(connection.vendor)
+def test_every_trigger_has_a_probe_and_is_watched_over() -> None:
+    assert {probe.name for probe in TRIGGERS} == triggers("billing") == guards.names(connection.vendor)
     assert guards.missing(connection) == []
+
+
+@pytest.mark.parametrize("name", sorted(guards.names(connection.vendor)))
+def test_a_lost_trigger_is_missed(name: str) -> None:
+    with transaction.atomic():
+        drop_trigger(name)
+        assert guards.missing(connection) == [name]
+        transaction.set_rollback(True)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("probe", named(CONSTRAINTS))
 def test_each_constraint_refuses_what_it_is_for_and_only_it_does(probe: Probe) -> None:
-    with pytest.raises(IntegrityError) as refused, transaction.atomic():
-        probe.attempt()
-    assert is_named_in(refused.value, probe.name)
-    with without(probe.name), transaction.atomic():
-        probe.attempt()
-        transaction.set_rollback(True)
-    with pytest.raises(IntegrityError), transaction.atomic():
-        probe.attempt()
+    only_this_constraint_refuses(probe)
 
 
 def test_every_constraint_of_billing_has_a_probe() -> None:
-    declared = {c.name for model in apps.get_app_config("billing").get_models() for c in model._meta.constraints}
-    unique = {
-        field.name
-        for model in apps.get_app_config("billing").get_models()
-        for field in model._meta.local_fields
-        if field.unique and not field.primary_key
-    }
-    assert {probe.name for probe in CONSTRAINTS} == declared | unique
+    assert {probe.name for probe in CONSTRAINTS} == declared("billing")
+
+
+def test_money_is_kept_where_probes_are_asked_for() -> None:
+    """An app that begins to keep amounts in its tables has to be named in tests/guarded.py."""
+    for app in apps.get_app_configs():
+        for model in app.get_models():
+            names = [field.name for field in model._meta.local_fields]
+            amounts = [name for name in names if {"nano", "amount"} & set(name.split("_"))]
+            assert not amounts or app.label in APPS, (model, amounts)
 
 
 def test_a_missing_trigger_stops_the_database_check() -> None:
