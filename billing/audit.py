@@ -4,13 +4,15 @@ Numbers in names are those of the ledger design; the others are ours. Every quer
 moment, whatever is being posted meanwhile.
 """
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 
 import structlog
 from django.db import connection, transaction
 
-from billing import guards
+from accounts.models import User
+from billing import checkpoints, guards
 from billing.models import LedgerAudit
 
 SHOWN = 20  # offenders kept per finding
@@ -194,12 +196,25 @@ INVARIANTS: dict[str, str] = {
     "a spend limit of a key is its owner's": """
         SELECT l.id FROM billing_spendlimit l JOIN accounts_apikey k ON k.id = l.key_id WHERE k.user_id <> l.user_id
     """,
+    "the sums of the house equal the journal before them": f"""
+        SELECT c.id FROM billing_ledgercheckpoint c LEFT JOIN (
+            {checkpoints.BEFORE_THEM}
+        ) j ON j.account_id = c.account_id AND j.kind = c.txn_kind
+        WHERE c.debits <> COALESCE(j.debits, 0) OR c.credits <> COALESCE(j.credits, 0)
+    """,
 }
 GUARDS = "the guards of the ledger are in place"
 
 
-def run(invariants: Mapping[str, str], *, now: datetime) -> LedgerAudit:
+def run(
+    invariants: Mapping[str, str],
+    *,
+    now: datetime,
+    asked: LedgerAudit.Asked = LedgerAudit.Asked.SCHEDULE,
+    by: User | None = None,
+) -> LedgerAudit:
     """Ask every question, keep what was found. The triggers themselves are part of it."""
+    began = time.monotonic()
     findings = {name: offenders for name, query in invariants.items() if (offenders := _offenders(query))}
     wrong = guards.missing(connection)
     if guards.is_unlocked(connection):
@@ -208,12 +223,20 @@ def run(invariants: Mapping[str, str], *, now: datetime) -> LedgerAudit:
         findings[GUARDS] = wrong
     for name, offenders in findings.items():
         log.error("billing.audit.finding", invariant=name, offenders=offenders)
-    return LedgerAudit.objects.create(finished_at=now, is_clean=not findings, findings=findings)
+    return LedgerAudit.objects.create(
+        finished_at=now,
+        took_ms=int((time.monotonic() - began) * 1000),
+        checked=len(invariants) + 1,
+        asked=asked,
+        by=by,
+        is_clean=not findings,
+        findings=findings,
+    )
 
 
 def _offenders(query: str) -> list[str]:
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL statement_timeout = 0")  # all calls of years are read; nobody waits for the answer
+            cursor.execute("SET LOCAL statement_timeout = 0")  # years of calls are read; nobody waits
         cursor.execute(query)
         return [str(row[0]) for row in cursor.fetchmany(SHOWN)]

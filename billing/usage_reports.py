@@ -1,7 +1,7 @@
 """What the usage page shows, as frozen data: calls a page at a time, sums in groups that add up to the whole."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -33,6 +33,9 @@ class Group:
     label: str
     sums: Sums
     narrowed: Mapping[str, str]  # the parameters that show only this; empty for what is no single thing
+    value: str | None = None  # the model, the id of the key, the moment at which it begins …
+    start: datetime | None = None  # of a stretch of time
+    end: datetime | None = None
     height: int = 0  # of its bar, of HEIGHT
 
 
@@ -94,7 +97,14 @@ def summary(which: Which, *, by: str, zone: ZoneInfo, now: datetime) -> Summary:
     edges, unit, coarser = _edges(which, by, zone, now)
     sums = usage_sums.by_time(which, edges)
     groups = [
-        Group(_period(unit, start, zone, edges), each, _narrowed(unit, start, end, zone))
+        Group(
+            label=_period(unit, start, zone, edges),
+            sums=each,
+            narrowed=_narrowed(unit, start, end, zone),
+            value=start.astimezone(zone).isoformat(),
+            start=start.astimezone(zone),
+            end=end.astimezone(zone),
+        )
         for (start, end), each in zip(pairwise(edges), sums, strict=True)
     ]
     return _made(unit, groups, sum(sums, NOTHING), coarser=coarser)
@@ -135,9 +145,7 @@ def _made(by: str, groups: Sequence[Group], totals: Sums, *, coarser: bool = Fal
     measure = "charge" if totals.charge_nano else "calls"
     made = Summary(groups, by, measure, totals, coarser)
     highest = made.highest
-    drawn = [
-        Group(each.label, each.sums, each.narrowed, _height(_measured(each.sums, measure), highest)) for each in groups
-    ]
+    drawn = [replace(each, height=_height(_measured(each.sums, measure), highest)) for each in groups]
     return Summary(drawn, by, measure, totals, coarser)
 
 
@@ -153,7 +161,10 @@ def _height(value: int, highest: int) -> int:
 def _ranked(by: str, found: Mapping[Any, Sums]) -> list[Group]:
     ranked = sorted(found.items(), key=lambda each: (-each[1].charge_nano, -each[1].calls, str(each[0])))
     names = _names(by, [label for label, _sums in ranked[:MOST_GROUPS]])
-    groups = [Group(names[label][0], sums, {by: names[label][1]}) for label, sums in ranked[:MOST_GROUPS]]
+    groups = []
+    for label, sums in ranked[:MOST_GROUPS]:
+        name, value = names[label]
+        groups.append(Group(name, sums, {by: value}, value))
     if rest := [sums for _label, sums in ranked[MOST_GROUPS:]]:
         words = _("%(count)s others") % {"count": len(rest)}
         groups.append(Group(words, sum(rest, NOTHING), {}))

@@ -1,13 +1,16 @@
-"""What the dashboard shows, as frozen data. Days are UTC."""
+"""What the dashboard shows, as frozen data. Days are those of the person."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Sum
-from django.db.models.functions import TruncDate
+from django.db.models import QuerySet
 
+from accounts import time_zones
 from accounts.models import ApiKey, User
-from billing.models import Usage
+from billing import periods, usage_sums
+from billing.models import Usage, UsageHour
+from billing.usage_sums import Which
 
 DAYS = 30
 CHART_HEIGHT = 100
@@ -46,6 +49,7 @@ class Overview:
     last: list[Usage]
     steps: list[Step]
     first_call: Usage | None  # that succeeded with a key of theirs
+    zone: ZoneInfo  # where their days begin
 
     @property
     def settled_in(self) -> bool:
@@ -61,17 +65,17 @@ class Overview:
 
 
 def overview(*, user: User, now: datetime) -> Overview:
-    """Five queries, each over an index that begins with the user."""
-    calls = Usage.objects.filter(user=user)
-    days = _days(user, now.astimezone(UTC).date())
-    good = calls.filter(status=Usage.Status.OK)
-    first_call = good.filter(key__purpose=ApiKey.Purpose.API).order_by("started_at").first()
+    """A few queries, each over an index that begins with the user; sums come from hours and days."""
+    zone = time_zones.zone(user.time_zone)
+    days = _days(user, zone, now)
+    good = UsageHour.objects.filter(user=user, status=Usage.Status.OK, calls__gt=0)
+    first_call = _first(good)
     return Overview(
         today=_sum(days[-1:]),
         week=_sum(days[-7:]),
         month=_sum(days),
         days=days,
-        last=list(calls.select_related("key").order_by("-started_at")[:LAST_CALLS]),
+        last=list(Usage.objects.filter(user=user).select_related("key").order_by("-started_at")[:LAST_CALLS]),
         steps=[
             Step("verified", done=True),  # nobody gets here without
             Step("key", done=ApiKey.objects.of(user).exists()),
@@ -79,26 +83,30 @@ def overview(*, user: User, now: datetime) -> Overview:
             Step("playground", done=good.filter(key__purpose=ApiKey.Purpose.PLAYGROUND).exists()),
         ],
         first_call=first_call,
+        zone=zone,
     )
 
 
-def _days(user: User, today: date) -> list[Day]:
-    begin = today - timedelta(days=DAYS - 1)
-    start = datetime(begin.year, begin.month, begin.day, tzinfo=UTC)
-    rows = (
-        Usage.objects.filter(user=user, started_at__gte=start)
-        .annotate(day=TruncDate("started_at", tzinfo=UTC))
-        .values("day")
-        .annotate(calls=Count("pk"), charge=Sum(F("charge_nano") - F("refunded_nano")))
-    )
-    found = {row["day"]: row for row in rows}
-    most = max((row["charge"] for row in found.values()), default=0)
+def _first(good: QuerySet[UsageHour]) -> Usage | None:
+    """The first call that succeeded with a key of theirs; its hour says where it is."""
+    own = good.filter(key__purpose=ApiKey.Purpose.API).order_by("hour").first()
+    if own is None:
+        return None
+    calls = Usage.objects.filter(key=own.key_id, status=own.status, started_at__gte=own.hour)
+    return calls.filter(started_at__lt=own.hour + timedelta(hours=1)).order_by("started_at").first()
+
+
+def _days(user: User, zone: ZoneInfo, now: datetime) -> list[Day]:
+    span = periods.last_days(DAYS, now, zone)
+    assert span.start is not None
+    assert span.end is not None
+    edges = periods.edges(periods.DAY, span.start, span.end, zone)
+    sums = usage_sums.by_time(Which(user.pk), edges)
+    most = max((each.net_nano for each in sums), default=0)
     days = []
-    for index in range(DAYS):
-        day = begin + timedelta(days=index)
-        row = found.get(day, {"calls": 0, "charge": 0})
-        height = max(row["charge"] * CHART_HEIGHT // most, 2) if row["charge"] else 0
-        days.append(Day(day, row["calls"], row["charge"], height, index * 10))
+    for index, (start, each) in enumerate(zip(edges, sums, strict=False)):
+        height = max(each.net_nano * CHART_HEIGHT // most, 2) if each.net_nano else 0
+        days.append(Day(start.astimezone(zone).date(), each.calls, each.net_nano, height, index * 10))
     return days
 
 

@@ -26,7 +26,10 @@ def page(request: Request, rows: QuerySet[Any], *, order: str, tie: str) -> tupl
     limit = limit_of(request)
     if text := request.query_params.get("cursor", ""):
         value, last = _opened(text, order)
-        rows = rows.filter(Q(**{f"{order}__lt": value}) | Q(**{order: value, f"{tie}__lt": last}))
+        # The first condition is what an index is entered by.
+        rows = rows.filter(**{f"{order}__lte": value}).filter(
+            Q(**{f"{order}__lt": value}) | Q(**{order: value, f"{tie}__lt": last})
+        )
     found = list(rows.order_by(f"-{order}", f"-{tie}")[: limit + 1])
     if len(found) <= limit:
         return found, None

@@ -31,7 +31,7 @@ class Described(AutoSchema):
             common["403"] = "Known, but not allowed: the address is not confirmed, or a fresh password is needed."
         if "{" in self.path:
             common["404"] = "There is no such thing, or it belongs to somebody else."
-        if self.method not in {"GET", "DELETE"} or self.path.endswith(("usage/", "rewards/")):
+        if self.method not in {"GET", "DELETE"} or self.path.endswith(("usage/", "export/", "rewards/")):
             common["400"] = "Some value cannot be taken. Nothing was changed."
         for status, words in common.items():
             bodies.setdefault(status, self._error(words))

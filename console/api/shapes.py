@@ -14,6 +14,7 @@ class Person(serializers.Serializer[Any]):
     id = serializers.CharField(source="public_id")
     email = serializers.EmailField()
     language = serializers.CharField()
+    time_zone = serializers.CharField(help_text="IANA name; where the days of usage begin.")
     joined_at = serializers.DateTimeField()
 
 
@@ -61,6 +62,32 @@ class Call(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField()
     first_byte_ms = serializers.IntegerField(allow_null=True)
     total_ms = serializers.IntegerField()
+
+
+class Sums(serializers.Serializer[Any]):
+    calls = serializers.IntegerField()
+    input_tokens = serializers.IntegerField()
+    cached_tokens = serializers.IntegerField()
+    cache_write_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    reasoning_tokens = serializers.IntegerField()
+    images = serializers.IntegerField()
+    charge = MoneyField(source="charge_nano")
+    promo = MoneyField(source="promo_nano")
+    reward = MoneyField(source="reward_nano")
+    paid = MoneyField(source="paid_nano")
+    uncollected = MoneyField(source="uncollected_nano")
+    refunded = MoneyField(source="refunded_nano")
+
+
+class SumsGroup(Sums):
+    group = serializers.CharField(allow_null=True, help_text="The model, key …; null for all that are not listed.")
+    to = serializers.DateTimeField(allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """`from` is a word of Python."""
+        begins = serializers.DateTimeField(allow_null=True, help_text="Of a group of time.")
+        return {**super().get_fields(), "from": begins}
 
 
 class Balance(serializers.Serializer[Any]):

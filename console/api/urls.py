@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from console.api import limits, payments, prices, receipts, views
+from console.api import limits, payments, prices, receipts, usage, views
 
 app_name = "api"
 
@@ -15,7 +15,8 @@ urlpatterns = [
     path("keys/<str:public_id>/", views.KeyView.as_view(), name="key"),
     path("limits/", limits.LimitListView.as_view(), name="limit-list"),
     path("limits/<str:public_id>/", limits.LimitView.as_view(), name="limit"),
-    path("usage/", views.UsageListView.as_view(), name="usage-list"),
+    path("usage/", usage.UsageListView.as_view(), name="usage-list"),
+    path("usage/export/", usage.UsageExportView.as_view(), name="usage-export"),
     path("usage/<str:request_id>/", receipts.ReceiptView.as_view(), name="usage"),
     path("payments/", payments.PaymentListView.as_view(), name="payment-list"),
     path("payments/<str:public_id>/", payments.PaymentView.as_view(), name="payment"),

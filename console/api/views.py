@@ -1,15 +1,11 @@
 """The account as JSON. Every row is looked up through its owner; a foreign id is a 404."""
 
-from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
 from rest_framework import serializers
-from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -18,7 +14,6 @@ from accounts import keys
 from accounts.http import client_ip
 from accounts.models import ApiKey, User
 from billing import ledger
-from billing.models import Usage
 from console.api import cursors, shapes
 from console.api.auth import IsVerified, ProvedAgain
 from referrals import links, reports, rewards, withdrawals
@@ -89,27 +84,6 @@ class KeyView(AccountView):
 
     def _key(self, public_id: str) -> ApiKey:
         return get_object_or_404(ApiKey.objects.of(self.person), public_id=public_id)
-
-
-class UsageListView(AccountView):
-    @extend_schema(
-        operation_id="usage_list",
-        parameters=[
-            CURSOR,
-            LIMIT,
-            OpenApiParameter("model", str),
-            OpenApiParameter("key", str, description="The id of a key."),
-            OpenApiParameter("status", str, enum=Usage.Status.values),
-            OpenApiParameter("from", datetime, description="ISO 8601 with time zone; included."),
-            OpenApiParameter("to", datetime, description="ISO 8601 with time zone; not included."),
-        ],
-        responses=paged("UsagePage", shapes.Call),
-    )
-    def get(self, request: Request) -> Response:
-        """Your calls, newest first, each with its exact charge."""
-        calls = _filtered(request, Usage.objects.filter(user=self.person).select_related("key"))
-        rows, following = cursors.page(request, calls, order="started_at", tie="request_id")
-        return Response({"results": shapes.Call(rows, many=True).data, "next": following})
 
 
 class RewardsView(AccountView):
@@ -198,26 +172,3 @@ class WithdrawalCancelView(AccountView):
 
 def _withdrawal(person: User, public_id: str) -> Withdrawal:
     return get_object_or_404(Withdrawal.objects.of(person), public_id=public_id)
-
-
-def _filtered(request: Request, calls: QuerySet[Usage]) -> QuerySet[Usage]:
-    """Raises ParseError for a moment that is none."""
-    query = request.query_params
-    exact = {"model": "model", "key": "key__public_id", "status": "status"}
-    for name, column in exact.items():
-        if value := query.get(name, ""):
-            calls = calls.filter(**{column: value[:120]})
-    for name, column in {"from": "started_at__gte", "to": "started_at__lt"}.items():
-        if text := query.get(name, ""):
-            calls = calls.filter(**{column: _moment(name, text)})
-    return calls
-
-
-def _moment(name: str, text: str) -> datetime:
-    try:
-        moment = parse_datetime(text[:40].replace(" ", "+"))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ParseError(f"{name} must be a moment with its time zone, like 2026-11-22T00:00:00Z.")
-    return moment

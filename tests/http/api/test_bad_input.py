@@ -119,6 +119,13 @@ def test_strange_ids_are_not_found(client: Client, headers: dict[str, str], path
         "from=2026-11-22T00:00:00",
         "from=2026-99-99T00:00:00Z",
         "to=%00",
+        "to=9999-12-31T23:59:59-12:00",
+        "from=2026-11-22T00:00:00Z&to=2026-11-22T00:00:00Z",
+        "status=nonsense",
+        "endpoint=../x",
+        "key=qy_nobody",
+        "group_by=user",
+        "group_by=day%00",
     ],
 )
 def test_broken_filters_are_told(client: Client, headers: dict[str, str], query: str) -> None:

@@ -1,4 +1,4 @@
-"""The dashboard: four steps ticked by what really happened, spend by UTC day, the last calls."""
+"""The dashboard: four steps ticked by what really happened, spend by the day of the person, the last calls."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts import keys
+from accounts import keys, time_zones
 from accounts.models import ApiKey, User
 from billing import charges
 from billing.charges import Tokens
@@ -77,6 +77,18 @@ def test_today_seven_and_thirty_days_are_utc_and_half_open(ada: User, key: ApiKe
     assert (found.today.charge, found.week.charge, found.month.charge) == (charge, 3 * charge, 5 * charge)
     assert sum(day.charge for day in found.days) == found.month.charge
     assert len(found.days) == 30
+
+
+def test_days_begin_at_the_midnight_of_the_person(client: Client, ada: User, key: ApiKey) -> None:
+    midnight = datetime(2026, 11, 21, 18, 30, tzinfo=UTC)  # in Kolkata
+    for moment in (midnight, midnight - timedelta(microseconds=1), midnight - timedelta(days=30)):
+        make_usage(key, started_at=moment)
+    time_zones.choose(user=ada, name="Asia/Kolkata")
+    ada.refresh_from_db()
+    found = reports.overview(user=ada, now=NOW)
+    assert (found.today.calls, found.week.calls, found.month.calls) == (1, 2, 2)
+    client.force_login(ada)
+    assert "last 30 days, Asia/Kolkata" in client.get("/dashboard/").content.decode()
 
 
 def test_a_refund_is_taken_off(ada: User, key: ApiKey) -> None:
