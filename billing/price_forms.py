@@ -1,5 +1,6 @@
 """The form of a new price. It validates; billing/prices.py acts."""
 
+import hashlib
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,6 +58,7 @@ class PriceForm(forms.Form):
         widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local", "class": "input"}),
     )
     seen = forms.IntegerField(required=False, widget=forms.HiddenInput)  # the latest version when the form was shown
+    shown = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)  # what the preview was of
 
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,6 +100,14 @@ class PriceForm(forms.Form):
         for name in ("input_nano_per_mtok", "output_nano_per_mtok"):
             values[name] = values.get(name) or 0
         return {**values, "image_nano": self.cleaned_data.get("images", {})}
+
+    @property
+    def digest(self) -> str:
+        """Of all that would be set: only what was shown is."""
+        when = self.effective_from.isoformat() if self.cleaned_data["starts"] == "at" else "now"
+        given = sorted((name, value) for name, value in self.given.items() if name != "image_nano")
+        images = sorted(self.given["image_nano"].items())
+        return hashlib.sha256(repr((when, given, images)).encode()).hexdigest()
 
     @property
     def effective_from(self) -> datetime:

@@ -116,6 +116,11 @@ def models(*, now: datetime) -> list[ModelPrice]:
     ]
 
 
+def following(model: str, *, now: datetime) -> list[Price]:
+    """Its prices that are to begin, the next one first."""
+    return list(Price.objects.filter(model=model, effective_from__gt=now).order_by("effective_from"))
+
+
 def history(model: str, *, now: datetime) -> list[Version]:
     """Every price a model had, has and will have, the latest first."""
     rows = list(Price.objects.filter(model=model).select_related("created_by").order_by("effective_from"))
@@ -156,6 +161,7 @@ def impact(new: Price, *, now: datetime) -> Impact:
         calls=Sum("calls", default=0),
         people=Count("user", distinct=True),
         charged=Sum(F("charge_nano") + F("uncollected_nano"), default=0),
+        images=Sum("images", default=0),
         **{name: Sum(column, default=0) for name, column in _COLUMNS.items()},
     )
     current = prices.in_force(new.model, now) or new
@@ -165,14 +171,18 @@ def impact(new: Price, *, now: datetime) -> Impact:
         for name, label in CLASSES.items()
         if sums[name]
     ]
-    for image_class, count in _images(new.model, since):
+    for image_class, count in _images(new.model, since) if sums["images"] else ():
         each, other = prices.image_price(current, image_class), prices.image_price(new, image_class)
         lines.append(Line(image_class, count, count * each, count * other))
     return Impact(since, sums["calls"], sums["people"], sums["charged"], sum(line.would for line in lines), lines)
 
 
 def _images(model: str, since: datetime) -> "QuerySet[Usage, tuple[str, int]]":
-    made = Usage.objects.filter(model=model, started_at__gte=since, images__gt=0, not_charged_because="")
+    """Hours do not tell sizes apart. Only the calls of those who made images are read, by the index of their calls."""
+    painters = UsageHour.objects.filter(model=model, hour__gte=since, images__gt=0).values("user")
+    made = Usage.objects.filter(
+        user__in=painters, model=model, started_at__gte=since, images__gt=0, not_charged_because=""
+    )
     return made.values_list("image_class").annotate(count=Sum("images")).order_by("image_class")
 
 

@@ -39,31 +39,46 @@ def price_detail(request: HttpRequest, model: str) -> HttpResponse:
 def price_change(request: HttpRequest, model: str) -> HttpResponse:
     """A form, then the same form with what it would have meant, then it is set."""
     now = timezone.now()
-    latest = Price.objects.filter(model=model).order_by("-effective_from").first()
+    latest = prices.latest(model)
     if latest is None:
         raise Http404
-    current = prices.in_force(model, now)
     if request.method != "POST":
-        form = PriceForm(now=now, initial=initial(current or latest) | {"seen": latest.pk})
-        return _page(request, model, form)
+        known = initial(prices.in_force(model, now) or latest)
+        return _page(request, model, PriceForm(now=now, initial={**known, "seen": latest.pk}))
     form = PriceForm(request.POST, now=now)
     if not form.is_valid():
         return _page(request, model, form, status=400)
     if form.cleaned_data["seen"] != latest.pk:
-        by = latest.created_by.email if latest.created_by else _("The catalogue")
-        form = PriceForm({**request.POST.dict(), "seen": str(latest.pk)}, now=now)
-        form.add_error(None, _("%(who)s has set a price since you opened this page. Look again.") % {"who": by})
-        return _page(request, model, form, status=409)
-    if "set" not in request.POST:
-        new = Price(model=model, effective_from=form.effective_from, **form.given)
-        return _page(request, model, form, new=new, impact=price_reports.impact(new, now=now))
-    return _set(cast("AuthedRequest", request), model, form)
+        return _overtaken(request, latest, form)
+    if "set" not in request.POST or form.cleaned_data["shown"] != form.digest:
+        return _preview(request, model, form)
+    return _set(cast("AuthedRequest", request), latest, form)
 
 
-def _set(request: AuthedRequest, model: str, form: PriceForm) -> HttpResponse:
+def _preview(request: HttpRequest, model: str, form: PriceForm) -> HttpResponse:
+    """Also when what is to be set was changed after it was shown."""
+    new = Price(model=model, effective_from=form.effective_from, **form.given)
+    shown = PriceForm({**request.POST.dict(), "shown": form.digest}, now=form.now)
+    shown.is_valid()
+    more: dict[str, Any] = {"new": new, "impact": price_reports.impact(new, now=form.now)}
+    return _page(request, model, shown, changed="set" in request.POST, **more)
+
+
+def _overtaken(request: HttpRequest, latest: Price, form: PriceForm) -> HttpResponse:
+    by = latest.created_by.email if latest.created_by else _("The catalogue")
+    again = PriceForm({**request.POST.dict(), "seen": str(latest.pk), "shown": ""}, now=form.now)
+    again.add_error(None, _("%(who)s has set a price since you opened this page. Look again.") % {"who": by})
+    return _page(request, latest.model, again, status=409)
+
+
+def _set(request: AuthedRequest, seen: Price, form: PriceForm) -> HttpResponse:
+    model, at = seen.model, form.effective_from
     try:
-        prices.set_price(model=model, effective_from=form.effective_from, by=request.user, **form.given)
+        prices.set_price(model=model, effective_from=at, by=request.user, seen=seen.pk, **form.given)
     except prices.PriceTaken:
+        latest = prices.latest(model)
+        if latest is not None and latest != seen:
+            return _overtaken(request, latest, form)
         form.add_error("at", _("There is a price from this very moment. Take a later one."))
         return _page(request, model, form, status=409)
     messages.success(request, _("The price of %(model)s is set.") % {"model": model})
@@ -71,4 +86,5 @@ def _set(request: AuthedRequest, model: str, form: PriceForm) -> HttpResponse:
 
 
 def _page(request: HttpRequest, model: str, form: PriceForm, status: int = 200, **more: Any) -> HttpResponse:
+    more["following"] = price_reports.following(model, now=form.now)
     return render(request, "desk/price_change.html", {"model": model, "form": form, **more}, status=status)

@@ -16,7 +16,7 @@ MAX_UNITS = 10**10  # tokens or images of one class in one call
 
 
 class PriceTaken(Exception):
-    """This model has a price from this very moment. Prices are not edited: take a later moment."""
+    """This model has a price from this very moment, or one that the caller has not seen. Prices are not edited."""
 
 
 class NotAPrice(ValueError):
@@ -83,8 +83,11 @@ def set_price(  # noqa: PLR0913 the columns of a price
     reasoning_nano_per_mtok: int | None = None,
     image_nano: Mapping[str, int] | None = None,
     by: User | None = None,
+    seen: int | None = None,
 ) -> Price:
-    """A price from a moment on; earlier ones stay. `by` None is the catalogue. Raises PriceTaken, NotAPrice."""
+    """A price from a moment on; earlier ones stay. `by` None is the catalogue; with `seen`, the latest version that the
+    operator has looked at, a colleague who was quicker is not overruled unawares. Raises PriceTaken, NotAPrice.
+    """
     price = Price(
         model=model,
         effective_from=effective_from,
@@ -101,12 +104,26 @@ def set_price(  # noqa: PLR0913 the columns of a price
             raise NotAPrice(f"{model}: {nano}")
     try:
         with transaction.atomic():
+            if seen is not None and _latest_locked(model) != seen:
+                raise PriceTaken(f"{model} after version {seen}")
             price.save(force_insert=True)
     except IntegrityError as error:
         if refused_by(error) in {"price_one_per_moment", "billing_price.model"}:
             raise PriceTaken(f"{model} from {effective_from}") from error
         raise
     return price
+
+
+def latest(model: str) -> Price | None:
+    """The last that was set, whether or not it has begun."""
+    return Price.objects.filter(model=model).select_related("created_by").order_by("-pk").first()
+
+
+def _latest_locked(model: str) -> int | None:
+    """Operators of one model wait for each other here; calls, which refer to its rows, do not."""
+    rows = Price.objects.filter(model=model).order_by("pk")
+    list(rows[:1].select_for_update(no_key=True))
+    return rows.values_list("pk", flat=True).last()
 
 
 def per_mtok(price: Price) -> dict[str, int]:

@@ -1,8 +1,17 @@
-from django.urls import path
+from django.urls import converters, path, register_converter
 
 from billing import code_views, limit_views, payment_urls, people_views, price_views, usage_views, views
 
 app_name = "billing"
+
+
+class ModelName(converters.StringConverter):
+    """Some have a slash in them; none has a NUL, which a database cannot look up."""
+
+    regex = r"[^\x00]+"
+
+
+register_converter(ModelName, "model")
 
 urlpatterns = [
     path("usage/", usage_views.usage_list, name="usage-list"),
@@ -14,8 +23,8 @@ urlpatterns = [
     path("limits/", limit_views.limit_list, name="limit-list"),
     path("limits/<slug:public_id>/remove/", limit_views.limit_remove, name="limit-remove"),
     path("desk/prices/", price_views.price_list, name="price-list"),
-    path("desk/prices/<str:model>/", price_views.price_detail, name="price-detail"),
-    path("desk/prices/<str:model>/change/", price_views.price_change, name="price-change"),
+    path("desk/prices/<model:model>/change/", price_views.price_change, name="price-change"),
+    path("desk/prices/<model:model>/", price_views.price_detail, name="price-detail"),
     path("desk/codes/", code_views.code_list, name="code-list"),
     path("desk/codes/new/", code_views.code_create, name="code-create"),
     path("desk/codes/<slug:public_id>/", code_views.code_batch, name="code-batch"),

@@ -44,6 +44,7 @@ class Loaded:
     created: int
     changed: int
     prices_set: int
+    prices_kept: int  # an operator's price is in force: the catalogue leaves it
     total: int
 
 
@@ -125,8 +126,9 @@ def read_file(path: Path = SHIPPED) -> dict[str, Any]:
 def load(*, data: dict[str, Any], now: datetime) -> Loaded:
     """Models as `data` describes them, and a new price only where it differs from the one in force.
 
-    Models that are not in `data` stay as they are; `"active": false` retires one. Raises BadCatalogue and changes
-    nothing then.
+    A price that an operator has set stays, whatever `data` says: an update of the software must not undo it. Models
+    that are not in `data` stay as they are; `"active": false` retires one. Raises BadCatalogue and then changes
+    nothing.
     """
     entries = data.get("models")
     if not isinstance(entries, list) or not entries:
@@ -134,13 +136,14 @@ def load(*, data: dict[str, Any], now: datetime) -> Loaded:
     if data.get("currency", CURRENCY) != CURRENCY:
         raise BadCatalogue(f"`currency` must be {CURRENCY}.")
     rows = [(_model_fields(entry), _price_fields(entry)) for entry in entries]
-    created = changed = set_ = 0
+    created = changed = 0
+    set_: list[bool | None] = []
     with transaction.atomic():
         for position, (fields, price) in enumerate(rows):
             state = _store(fields | {"position": position})
             created, changed = created + (state == "created"), changed + (state == "changed")
-            set_ += _set_price(fields["name"], price, now)
-    return Loaded(created, changed, set_, len(rows))
+            set_.append(_set_price(fields["name"], price, now))
+    return Loaded(created, changed, set_.count(True), set_.count(None), len(rows))
 
 
 def models_for_page(at: datetime | None = None) -> list[FamilyRows]:
@@ -191,10 +194,13 @@ def _store(fields: dict[str, Any]) -> str:
     return "changed" if differing else "same"
 
 
-def _set_price(model: str, price: dict[str, Any], now: datetime) -> bool:
+def _set_price(model: str, price: dict[str, Any], now: datetime) -> bool | None:
+    """Whether it was set; None when it differs from the one in force and that one is an operator's."""
     current = prices.in_force(model, now)
     if current is not None and all(getattr(current, name) == value for name, value in price.items()):
         return False
+    if current is not None and current.created_by_id is not None:
+        return None
     prices.set_price(model=model, effective_from=now, **price)
     return True
 

@@ -53,9 +53,9 @@ class PricesView(APIView):
     )
     def get(self, request: Request) -> Response:
         """The price in force of every model; with `model` everything it has cost, costs and will cost."""
-        now, model = timezone.now(), request.query_params.get("model")
-        if model:
-            rows = [version.price for version in price_reports.history(model[:80], now=now)]
+        now, model = timezone.now(), request.query_params.get("model", "").replace("\0", "")
+        if "model" in request.query_params:
+            rows = [version.price for version in price_reports.history(model, now=now)]
         else:
             rows = [row.current for row in price_reports.models(now=now) if row.current is not None]
         return Response({"results": PriceShape(rows, many=True).data})

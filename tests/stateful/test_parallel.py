@@ -252,15 +252,3 @@ def test_credit_expires_once_while_it_is_held_and_spent(ada: User, together: Tog
     spent = sum(Usage.objects.values_list("charge_nano", flat=True))
     lot = PromoLot.objects.get()
     assert (ledger.balances(ada).promo, lot.remaining_nano, lot.expired_nano) == (0, 0, NANO - spent)
-
-
-def test_of_operators_who_have_seen_the_same_price_one_sets_the_next(ada: User, together: Together) -> None:
-    seen = make_price(at=NOW).pk
-
-    def set_it(number: int) -> object:
-        at = NOW + timedelta(seconds=number + 1)
-        return prices.set_price(model="gpt-5.4-mini", effective_from=at, by=ada, seen=seen).pk
-
-    answers = together(TIMES, set_it)
-    assert refused(answers, "PriceTaken") == TIMES - 1
-    assert Price.objects.count() == 2

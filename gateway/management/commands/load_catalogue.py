@@ -12,7 +12,10 @@ from gateway import catalogue
 
 
 class Command(BaseCommand):
-    help = "Load models and prices. Safe to run again: a price is set only where it differs from the one in force."
+    help = (
+        "Load models and prices. Safe to run again: a price is set only where it differs from the one in force, and "
+        "never over one that an operator set at /desk/prices/."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=Path, default=catalogue.SHIPPED, metavar="FILE")
@@ -27,4 +30,5 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(asdict(loaded)))
         else:
             counts = f"{loaded.created} new, {loaded.changed} changed, {loaded.prices_set} prices set"
-            self.stdout.write(f"{loaded.total} models: {counts}.")
+            kept = f", {loaded.prices_kept} kept as an operator set them" if loaded.prices_kept else ""
+            self.stdout.write(f"{loaded.total} models: {counts}{kept}.")

@@ -38,6 +38,6 @@ def test_one_model_tells_its_whole_history(client: Client) -> None:
     assert [row["output"] for row in rows] == ["9.00", "4.00"]
 
 
-@pytest.mark.parametrize("model", ["none", "%00", "x" * 5000, "’; DROP TABLE"])
+@pytest.mark.parametrize("model", ["", "none", "\0", "%00", "x" * 5000, "’; DROP TABLE"])
 def test_a_model_that_is_none_has_no_prices(client: Client, model: str) -> None:
     assert client.get("/api/v1/prices/", {"model": model}).json() == {"results": []}

@@ -60,6 +60,12 @@ def typed(**changes: str) -> dict[str, str]:
     }
 
 
+def set_it(desk: Client, **changes: str) -> Any:
+    """Both steps: what it means, then set it."""
+    shown = desk.post(CHANGE, typed(**changes)).context["form"]["shown"].value()
+    return desk.post(CHANGE, typed(**changes, set="1", shown=shown))
+
+
 def test_support_and_everybody_else_find_no_such_page(client: Client, ada: User, sam: User) -> None:
     make_price(MODEL)
     for path in ("/desk/prices/", f"/desk/prices/{MODEL}/", CHANGE):
@@ -118,7 +124,7 @@ def test_images_are_priced_by_size_and_quality(desk: Client, ada: User) -> None:
 def test_a_price_that_is_set_holds_from_then_on_and_the_past_keeps_its_own(desk: Client, olga: User) -> None:
     old = make_price(MODEL)
     before = timezone.now()
-    answer = desk.post(CHANGE, typed(set="1", cached_input_nano_per_mtok="0.1", reasoning_nano_per_mtok="9"))
+    answer = set_it(desk, cached_input_nano_per_mtok="0.1", reasoning_nano_per_mtok="9")
     assert answer.status_code == 302
     new = prices.in_force(MODEL, timezone.now())
     assert new is not None
@@ -138,10 +144,11 @@ def test_a_price_that_is_set_holds_from_then_on_and_the_past_keeps_its_own(desk:
 def test_a_price_may_begin_later(desk: Client) -> None:
     old = make_price(MODEL)
     at = timezone.now().replace(second=0, microsecond=0) + timedelta(days=2)
-    assert desk.post(CHANGE, typed(set="1", starts="at", at=at.strftime("%Y-%m-%dT%H:%M"))).status_code == 302
+    assert set_it(desk, starts="at", at=at.strftime("%Y-%m-%dT%H:%M")).status_code == 302
     assert prices.in_force(MODEL, timezone.now()) == old
     assert Price.objects.latest("effective_from").effective_from == at
-    again = desk.post(CHANGE, typed(set="1", starts="at", at=at.strftime("%Y-%m-%dT%H:%M")))
+    assert f"begin on {at:%Y-%m-%d %H:%M} UTC" in desk.get(CHANGE).content.decode()
+    again = set_it(desk, starts="at", at=at.strftime("%Y-%m-%dT%H:%M"))
     assert again.status_code == 409
     assert "from this very moment" in again.content.decode()
 
@@ -154,7 +161,36 @@ def test_two_operators_do_not_overwrite_each_other(desk: Client) -> None:
     assert answer.status_code == 409
     assert "since you opened this page" in answer.content.decode()
     assert Price.objects.count() == 2
-    assert desk.post(CHANGE, {**typed(set="1"), "seen": answer.context["form"]["seen"].value()}).status_code == 302
+    assert set_it(desk, seen=answer.context["form"]["seen"].value()).status_code == 302
+
+
+def test_only_what_was_shown_is_set(desk: Client) -> None:
+    make_price(MODEL)
+    shown = desk.post(CHANGE, typed()).context["form"]["shown"].value()
+    at = (timezone.now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    changes: list[dict[str, str]] = [
+        {"output_nano_per_mtok": "80"},
+        {"cached_input_nano_per_mtok": "1"},
+        {"images": "* 1"},
+        {"starts": "at", "at": at},
+        {"shown": ""},
+        {"shown": "x"},
+    ]
+    for change in changes:
+        answer = desk.post(CHANGE, typed(**{"shown": shown, **change}, set="1"))
+        assert answer.status_code == 200
+        assert "nothing is set yet" in answer.content.decode()
+    assert Price.objects.count() == 1
+
+
+def test_a_name_with_a_slash_has_its_pages_too(desk: Client) -> None:
+    make_price("vendor/model")
+    html = desk.get("/desk/prices/").content.decode()
+    assert "/desk/prices/vendor/model/" in html
+    assert desk.get("/desk/prices/vendor/model/").status_code == 200
+    assert desk.get("/desk/prices/vendor/model/change/").status_code == 200
+    for path in ("/desk/prices/%00/", "/desk/prices/%00/change/", "/desk/prices/none/change/"):
+        assert desk.get(path).status_code == 404
 
 
 @pytest.mark.parametrize(

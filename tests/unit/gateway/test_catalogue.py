@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from accounts.models import User
+from billing import prices
 from billing.models import Price
 from billing.money import NANO
 from gateway import catalogue
@@ -58,6 +60,20 @@ def test_a_new_price_is_a_new_row_and_the_past_keeps_its_own(db: None, now: date
     assert loaded.prices_set == 1
     rows = Price.objects.filter(model="gpt-5.4-mini").order_by("effective_from")
     assert [row.output_nano_per_mtok for row in rows] == [2 * NANO, 35 * NANO // 10]
+
+
+def test_the_price_of_an_operator_survives_every_update(db: None, ada: User, now: datetime) -> None:
+    catalogue.load(data=shipped(), now=now)
+    prices.set_price(
+        model="gpt-5.4-mini", effective_from=now + timedelta(days=1), output_nano_per_mtok=9 * NANO, by=ada
+    )
+    later = now + timedelta(days=2)
+    for data in (shipped(), _dearer(shipped(), "7.00")):
+        loaded = catalogue.load(data=data, now=later)
+        assert (loaded.prices_set, loaded.prices_kept) == (0, 1)
+    kept = prices.in_force("gpt-5.4-mini", later)
+    assert kept is not None
+    assert kept.output_nano_per_mtok == 9 * NANO
 
 
 def test_a_model_can_be_retired_and_comes_back(db: None, now: datetime) -> None:
@@ -121,6 +137,6 @@ def test_the_page_shows_families_in_order_with_prices_in_force(
     assert dict(dict(families[3].models[0].sizes)["1024x1024"])["high"] == 167_000_000
 
 
-def _dearer(data: dict[str, Any]) -> dict[str, Any]:
-    data["models"][0]["price"]["output"] = "9.00"
+def _dearer(data: dict[str, Any], output: str = "9.00") -> dict[str, Any]:
+    data["models"][0]["price"]["output"] = output
     return data

@@ -114,7 +114,7 @@ def test_load_catalogue_reads_a_file_and_says_what_it_did(
     call_command("load_catalogue")
     assert capsys.readouterr().out == "27 models: 27 new, 0 changed, 27 prices set.\n"
     call_command("load_catalogue", "--json")
-    assert capsys.readouterr().out == '{"created": 0, "changed": 0, "prices_set": 0, "total": 27}\n'
+    assert capsys.readouterr().out == '{"created": 0, "changed": 0, "prices_set": 0, "prices_kept": 0, "total": 27}\n'
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     with pytest.raises(CommandError, match="cannot be read"):
