@@ -18,7 +18,8 @@ ACCOUNT = "billing_ledgeraccount"
 FLOW = "billing_ledgerflow"
 SCALE = "billing_ledgerscale"
 PRICE = "billing_price"
-APPEND_ONLY = (TXN, ENTRY, FLOW, SCALE, PRICE)  # a charge is explained by the price it was made with
+SEALED = "billing_sealedstatement"
+APPEND_ONLY = (TXN, ENTRY, FLOW, SCALE, PRICE, SEALED)  # a charge is explained by the price it was made with
 
 # What must be true of a new entry. `new` is the row; the text is the same on both databases.
 ENTRY_RULES = {

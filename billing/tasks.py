@@ -6,12 +6,14 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import (
+    checkpoints,
     notices,
     payment_events,
     payment_refunds,
     payments,
     promos,
     reservations,
+    seals,
     standing,
     stripe_gate,
     watches,
@@ -55,3 +57,18 @@ def tend_payments(**_: Any) -> None:
 def charge_saved_cards(**_: Any) -> None:
     if stripe_gate.is_on():
         payments.charge_due(now=timezone.now())
+
+
+@shared_task(name="billing.tasks.advance_checkpoints")
+def advance_checkpoints(**_: Any) -> None:
+    checkpoints.advance()
+
+
+@shared_task(name="billing.tasks.seal_statements")
+def seal_statements(**_: Any) -> None:
+    seals.seal_due(now=timezone.now())
+
+
+@shared_task(name="billing.tasks.verify_statements")
+def verify_statements(**_: Any) -> None:
+    seals.verify_all()

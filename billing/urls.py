@@ -1,6 +1,15 @@
 from django.urls import converters, path, register_converter
 
-from billing import code_views, limit_views, payment_urls, people_views, price_views, usage_views, views
+from billing import (
+    code_views,
+    limit_views,
+    payment_urls,
+    people_views,
+    price_views,
+    statement_urls,
+    usage_views,
+    views,
+)
 
 app_name = "billing"
 
@@ -36,5 +45,6 @@ urlpatterns = [
     path("desk/grants/<slug:public_id>/approve/", people_views.grant_approve, name="grant-approve"),
     path("desk/grants/<slug:public_id>/refuse/", people_views.grant_refuse, name="grant-refuse"),
     path("desk/grants/<slug:public_id>/correct/", people_views.grant_correct, name="grant-correct"),
+    *statement_urls.urlpatterns,
     *payment_urls.urlpatterns,
 ]

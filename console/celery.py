@@ -7,6 +7,7 @@ from typing import Any
 
 from billiard.util import set_pdeathsig  # type: ignore[attr-defined] # the stubs do not know it
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import worker_process_init
 from django.conf import settings
 
@@ -49,7 +50,10 @@ app.conf.update(
         "tend-payments": {"task": "billing.tasks.tend_payments", "schedule": 15.0},
         "charge-saved-cards": {"task": "billing.tasks.charge_saved_cards", "schedule": 30.0},
         "expire-promos": {"task": "billing.tasks.expire_promos", "schedule": 600.0},
-        "audit-ledger": {"task": "console.tasks.audit_ledger", "schedule": 3600.0},
+        "audit-ledger": {"task": "console.tasks.audit_ledger", "schedule": crontab(minute=20)},
+        "advance-checkpoints": {"task": "billing.tasks.advance_checkpoints", "schedule": crontab(minute=5)},
+        "verify-statements": {"task": "billing.tasks.verify_statements", "schedule": crontab(hour=4, minute=50)},
+        "seal-statements": {"task": "billing.tasks.seal_statements", "schedule": crontab(minute=35)},
         "accrue-rewards": {"task": "referrals.tasks.accrue_rewards", "schedule": 600.0},
         "mature-rewards": {"task": "referrals.tasks.mature_rewards", "schedule": 300.0},
         "expire-withdrawals": {"task": "referrals.tasks.expire_withdrawals", "schedule": 3600.0},

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console import overview, pages, probes
+from console import books_views, overview, pages, probes
 
 app_name = "console"
 
@@ -14,6 +14,8 @@ urlpatterns = [
     path("settings/sessions/end/", overview.sign_out_elsewhere, name="sign-out-elsewhere"),
     path("outbox/", overview.mail_list, name="outbox"),
     path("outbox/<slug:mail_id>/", overview.mail_detail, name="mail"),
+    path("desk/books/", books_views.books_page, name="books"),
+    path("desk/books/check/", books_views.books_check, name="books-check"),
     path("docs/", pages.docs, name="docs"),
     path("gallery/", pages.gallery, name="gallery"),
     path("healthz", probes.live, name="live"),

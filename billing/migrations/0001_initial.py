@@ -31,15 +31,6 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='LedgerAudit',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('finished_at', models.DateTimeField()),
-                ('is_clean', models.BooleanField()),
-                ('findings', models.JSONField(default=dict)),
-            ],
-        ),
-        migrations.CreateModel(
             name='LedgerScale',
             fields=[
                 ('asset', models.CharField(max_length=3, primary_key=True, serialize=False)),
@@ -72,6 +63,30 @@ class Migration(migrations.Migration):
                 ('debits', models.BigIntegerField(default=0)),
                 ('held', models.BigIntegerField(default=0)),
                 ('owner', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='ledger_accounts', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='LedgerAudit',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('finished_at', models.DateTimeField()),
+                ('took_ms', models.IntegerField(default=0)),
+                ('checked', models.IntegerField(default=0)),
+                ('asked', models.CharField(choices=[('schedule', 'On schedule'), ('command', 'From the command line'), ('page', 'From the page')], default='schedule', max_length=8)),
+                ('is_clean', models.BooleanField()),
+                ('findings', models.JSONField(default=dict)),
+                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.CreateModel(
+            name='LedgerCheckpoint',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('txn_kind', models.CharField(max_length=32)),
+                ('debits', models.BigIntegerField()),
+                ('credits', models.BigIntegerField()),
+                ('until', models.DateTimeField()),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='billing.ledgeraccount')),
             ],
         ),
         migrations.CreateModel(
@@ -352,6 +367,18 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='SealedStatement',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('month', models.DateField()),
+                ('document', models.TextField()),
+                ('previous_hash', models.CharField(max_length=64)),
+                ('hash', models.CharField(max_length=64)),
+                ('sealed_at', models.DateTimeField()),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+        ),
+        migrations.CreateModel(
             name='SpendLimit',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -503,12 +530,28 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('guarded', False), ('live', False), ('owner', None)), models.Q(('guarded', True), ('live', True), ('owner__isnull', False)), _connector='OR'), name='ledger_account_owned_is_live_and_guarded'),
         ),
         migrations.AddIndex(
+            model_name='ledgeraudit',
+            index=models.Index(fields=['-finished_at'], name='ledger_audit_latest'),
+        ),
+        migrations.AddConstraint(
+            model_name='ledgercheckpoint',
+            constraint=models.UniqueConstraint(fields=('account', 'txn_kind'), name='ledger_checkpoint_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='ledgercheckpoint',
+            constraint=models.CheckConstraint(condition=models.Q(('debits__gte', 0), ('debits__lte', 9000000000000000000), ('credits__gte', 0), ('credits__lte', 9000000000000000000)), name='ledger_checkpoint_bounds'),
+        ),
+        migrations.AddIndex(
             model_name='ledgertxn',
             index=models.Index(fields=['source_type', 'source_id'], name='ledger_txn_source'),
         ),
         migrations.AddIndex(
             model_name='ledgertxn',
             index=models.Index(fields=['kind', 'effective_at'], name='ledger_txn_kind_time'),
+        ),
+        migrations.AddIndex(
+            model_name='ledgertxn',
+            index=models.Index(fields=['created_at'], name='ledger_txn_created'),
         ),
         migrations.AddConstraint(
             model_name='ledgerentry',
@@ -817,6 +860,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='redemption',
             constraint=models.UniqueConstraint(fields=('batch', 'user', 'nth'), name='redemption_nth_of_person'),
+        ),
+        migrations.AddConstraint(
+            model_name='sealedstatement',
+            constraint=models.UniqueConstraint(fields=('user', 'month'), name='sealed_statement_one_per_month'),
+        ),
+        migrations.AddConstraint(
+            model_name='sealedstatement',
+            constraint=models.UniqueConstraint(fields=('user', 'previous_hash'), name='sealed_statement_no_fork'),
         ),
         migrations.AddConstraint(
             model_name='spendlimit',

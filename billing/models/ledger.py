@@ -110,6 +110,7 @@ class LedgerTxn(models.Model):
         indexes = [
             models.Index(fields=["source_type", "source_id"], name="ledger_txn_source"),
             models.Index(fields=["kind", "effective_at"], name="ledger_txn_kind_time"),
+            models.Index(fields=["created_at"], name="ledger_txn_created"),
         ]
 
     def __str__(self) -> str:
@@ -146,8 +147,20 @@ class LedgerFlow(models.Model):
 
 
 class LedgerAudit(models.Model):
-    """When the books were last proved, and what was found."""
+    """When the books were proved, who asked for it, and what was found."""
+
+    class Asked(models.TextChoices):
+        SCHEDULE = "schedule", _("On schedule")
+        COMMAND = "command", _("From the command line")
+        PAGE = "page", _("From the page")
 
     finished_at = models.DateTimeField()
+    took_ms = models.IntegerField(default=0)
+    checked = models.IntegerField(default=0)  # questions
+    asked = models.CharField(max_length=8, choices=Asked, default=Asked.SCHEDULE)
+    by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     is_clean = models.BooleanField()
-    findings = models.JSONField(default=dict)
+    findings = models.JSONField(default=dict)  # question: the first offenders
+
+    class Meta:
+        indexes = [models.Index(fields=["-finished_at"], name="ledger_audit_latest")]

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from billing.models import LedgerAudit
 from console import books
 
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        audit = books.prove(now=timezone.now())
+        audit = books.prove(now=timezone.now(), asked=LedgerAudit.Asked.COMMAND)
         if options["json"]:
             answer = {"clean": audit.is_clean, "checked": len(books.INVARIANTS) + 1, "findings": audit.findings}
             self.stdout.write(json.dumps(answer))

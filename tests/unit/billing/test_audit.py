@@ -11,8 +11,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 
-from accounts.models import User
-from billing import audit, charges, codes, grants, guards, ledger, promos, reservations
+from accounts.models import ApiKey, User
+from billing import audit, charges, codes, grants, guards, ledger, limits, promos, reservations
 from billing.models import (
     AccountKind,
     Grant,
@@ -24,6 +24,7 @@ from billing.models import (
     PromoLot,
     RedeemCode,
     Redemption,
+    SpendLimit,
     Usage,
 )
 from billing.money import NANO
@@ -38,6 +39,7 @@ def scene(ada: User, sam: User) -> None:
     """A bit of everything that money does."""
     make_credit(ada, paid=NANO, promo=100_000)
     key = make_key(ada)[0]
+    limits.set_limit(user=ada, key=key, window="month", amount=NANO, actor=ada, now=NOW)
     usage = make_usage(key)
     charges.refund(usage=usage, amount=1000, n=1, actor=sam, reason="x", now=NOW)
     make_usage(key, status=Usage.Status.FAILED, not_charged_because="upstream_error")
@@ -112,7 +114,7 @@ def crooked_mirror() -> None:
 
 
 def reopened() -> None:
-    Hold.objects.filter(state=Hold.State.SETTLED).update(state=Hold.State.OPEN)
+    Hold.objects.filter(state=Hold.State.SETTLED).update(state=Hold.State.OPEN, closed_at=None)
 
 
 def to_another_class() -> None:
@@ -137,20 +139,16 @@ DAMAGE: dict[str, Callable[[], object]] = {
     ),
     "I2 nothing guarded is below zero": below_zero,
     "I3 held equals open holds": lambda: LedgerAccount.objects.filter(pk=paid().pk).update(held=F("held") + 1),
-    "I5 every charge is explained to the nano": lambda: UsagePart.objects.update(amount=F("amount") + 1),
+    "I5 every charge is explained to the nano": lambda: Usage.objects.filter(charge_nano__gt=0).update(
+        charge_nano=F("charge_nano") + 1, paid_nano=F("paid_nano") + 1
+    ),
     "I12 no transaction is without entries": lambda: txn("grant"),
     "I13 debits equal credits": two_currencies,
     "a system account keeps no balance of its own": lambda: LedgerAccount.objects.filter(owner=None).update(credits=1),
     "every entry follows the rules of the ledger": forbidden_flow,
     "a reversal mirrors what it reverses": crooked_mirror,
-    "a hold is the sum of its parts": lambda: HoldPart.objects.filter(hold__state="released").update(
-        amount=F("amount") + 1
-    ),
     "a hold and its call end alike": reopened,
-    "a charge is the sum of its parts": lambda: Usage.objects.filter(charge_nano__gt=0).update(
-        charge_nano=F("charge_nano") - 1
-    ),
-    "a charge was posted once": lambda: Usage.objects.update(txn=None),
+    "a charge was posted once": lambda: Usage.objects.filter(charge_nano__gt=0).update(txn=txn("grant")),
     "refunds stay within the charge": unsettled_refund,
     "a refund goes back to the class it came from": to_another_class,
     "a redemption has exactly one posting": lambda: Redemption.objects.all().delete(),
@@ -162,6 +160,8 @@ DAMAGE: dict[str, Callable[[], object]] = {
     "every gift of promotional credit is one lot": lambda: PromoLot.objects.filter(txn__kind="grant").delete(),
     "what expired of a lot was posted": lambda: PromoLot.objects.filter(expired_nano__gt=0).update(expired_nano=1),
     "a grant is what was posted for it": lambda: Grant.objects.update(amount_nano=F("amount_nano") + 1),
+    "a spend limit counts what was charged in its period": lambda: SpendLimit.objects.update(spent_nano=1),
+    "a spend limit of a key is its owner's": lambda: ApiKey.objects.update(user=User.objects.get(is_staff=True)),
 }
 
 

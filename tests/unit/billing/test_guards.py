@@ -14,13 +14,14 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 
 from accounts.models import User
-from billing import checks, codes, grants, guards, ledger, limits, notices, watches
+from billing import checks, codes, grants, guards, ledger, limits, notices, seals, watches
 from billing.models import (
     AccountKind,
     BalanceWatch,
     Grant,
     Hold,
     LedgerAccount,
+    LedgerCheckpoint,
     LedgerEntry,
     LedgerFlow,
     LedgerScale,
@@ -33,6 +34,7 @@ from billing.models import (
     RedeemCode,
     RedeemCodeBatch,
     Redemption,
+    SealedStatement,
     SpendLimit,
     Usage,
     UsageDay,
@@ -78,6 +80,10 @@ def scene(ada: User, cleo: User) -> None:
     notices.write(user=ada, kind="refund", key="probe", data={}, now=NOW)
     notices.choose(user=ada, wanted=[])
     payment_probes.scene(ada)
+    LedgerCheckpoint.objects.create(
+        account=system(AccountKind.REVENUE_API), txn_kind="usage", debits=0, credits=1, until=NOW
+    )
+    seals.seal_due(now=NOW + timedelta(days=40))
 
 
 def owned(kind: AccountKind, email: str = "ada@example.com") -> LedgerAccount:
@@ -130,6 +136,7 @@ TABLES: dict[str, type[models.Model]] = {
     guards.FLOW: LedgerFlow,
     guards.SCALE: LedgerScale,
     guards.PRICE: Price,
+    guards.SEALED: SealedStatement,
 }
 A_CHANGE: dict[type[models.Model], dict[str, object]] = {
     LedgerTxn: {"reason": "It never happened"},
@@ -137,6 +144,7 @@ A_CHANGE: dict[type[models.Model], dict[str, object]] = {
     LedgerFlow: {"credit_kind": "cash.payout"},
     LedgerScale: {"units_per_currency_unit": 1},
     Price: {"input_nano_per_mtok": 1},
+    SealedStatement: {"document": "{}"},
 }
 
 
@@ -228,6 +236,10 @@ CONSTRAINTS = [
     Probe("usage_refund_within_charge", lambda: change(Usage, refunded_nano=models.F("charge_nano") + 1)),
     Probe("usage_charge_is_the_sum_of_its_parts", lambda: change(Usage, paid_nano=models.F("paid_nano") + 1)),
     Probe("usage_charge_is_posted", lambda: change(Usage, txn=None)),
+    Probe("ledger_checkpoint_unique", lambda: twice(LedgerCheckpoint.objects.all()[0])),
+    Probe("ledger_checkpoint_bounds", lambda: change(LedgerCheckpoint, debits=-1)),
+    Probe("sealed_statement_one_per_month", lambda: sealed_again(previous_hash="f" * 64)),
+    Probe("sealed_statement_no_fork", lambda: sealed_again(month="2020-01-01")),
     Probe("usage_hour_unique", lambda: twice(UsageHour.objects.all()[0])),
     Probe("usage_hour_bounds", lambda: change(UsageHour, refunded_nano=-1)),
     Probe("usage_hour_charge_is_the_sum_of_its_parts", lambda: change(UsageHour, paid_nano=models.F("paid_nano") + 1)),
@@ -276,6 +288,18 @@ CONSTRAINTS = [
     Probe("notice_off_once", lambda: twice(NoticeOff.objects.all()[0])),
     *(Probe(name, attempt) for name, attempt in payment_probes.PROBES),
 ]
+
+
+def sealed_again(**given: object) -> SealedStatement:
+    row = SealedStatement.objects.all()[0]
+    fields = {
+        "user": row.user,
+        "month": row.month,
+        "document": "{}",
+        "previous_hash": row.previous_hash,
+        "hash": "0" * 64,
+    }
+    return SealedStatement.objects.create(**{**fields, "sealed_at": NOW, **given})
 
 
 def reverse_twice(txn: LedgerTxn) -> None:
