@@ -31,7 +31,7 @@ class Heartbeat:
         self._running.add(request_id)
         if self._beating is None or self._beating.done():
             self._seen = set()
-            self._beating = asyncio.create_task(self._beat())
+            self._beating = asyncio.create_task(self._keep_beating())
 
     def end(self, request_id: str) -> None:
         """Its hold is closed, or nobody will close it."""
@@ -41,12 +41,16 @@ class Heartbeat:
         if self._beating is not None:
             self._beating.cancel()
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
+        """Renews what ran at the last beat and still runs."""
+        old, self._seen = self._running & self._seen, set(self._running)
+        if old:
+            await self._renew(old)
+
+    async def _keep_beating(self) -> None:
         while self._running:
             await asyncio.sleep(settings.HOLD_LEASE_S / BEATS)
-            old, self._seen = self._running & self._seen, set(self._running)
-            if old:
-                await self._renew(old)
+            await self.beat()
 
     async def _renew(self, request_ids: set[str]) -> None:
         expires_at = datetime.now(UTC) + timedelta(seconds=settings.HOLD_LEASE_S)  # noqa: TID251 this is the edge

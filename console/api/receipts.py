@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import receipts
-from billing.models import AccountKind, Hold, Usage
+from billing.models import AccountKind, Usage
 from console.api.fields import MoneyField
 from console.api.shapes import Call
 from console.api.views import AccountView
@@ -40,7 +40,7 @@ class ClassOfCredit(serializers.Serializer[Any]):
 
 class HoldShape(serializers.Serializer[Any]):
     amount = MoneyField()
-    state = serializers.ChoiceField(choices=Hold.State.choices)
+    state = serializers.CharField(help_text="open, settled, released or expired.")
     held_at = serializers.DateTimeField(source="created_at")
     ended_at = serializers.DateTimeField(source="closed_at", allow_null=True)
 

@@ -94,6 +94,23 @@ def test_the_sweep_ends_what_is_overdue_and_says_that_nothing_was_charged(ada: U
     assert (row.key, row.model, row.not_charged_because) == (key, late.model, "interrupted")
 
 
+def test_the_heartbeat_moves_deadlines_on_and_never_back(ada: User, now: datetime) -> None:
+    make_credit(ada, paid=NANO)
+    key = make_key(ada)[0]
+    running, longer, ended = make_call(key), make_call(key), make_usage(key).pk
+    make_hold(running, 4, lasts=timedelta(minutes=1))
+    make_hold(longer, 4, lasts=timedelta(minutes=9))
+    before = Hold.objects.get(pk=ended)
+    ids = [running.request_id, longer.request_id, ended, "req_of_nobody"]
+    assert reservations.extend(ids, expires_at=now + timedelta(minutes=3)) == 1
+    assert Hold.objects.get(pk=running.request_id).expires_at == now + timedelta(minutes=3)
+    assert Hold.objects.get(pk=longer.request_id).expires_at == now + timedelta(minutes=9)
+    after = Hold.objects.get(pk=ended)
+    assert (after.state, after.expires_at) == (before.state, before.expires_at)
+    assert reservations.sweep(now=now + timedelta(minutes=2)) == 0
+    assert reservations.extend([], expires_at=now) == 0
+
+
 def test_the_sweep_leaves_a_settled_call_alone(ada: User, now: datetime) -> None:
     make_credit(ada, paid=NANO)
     usage = make_usage(make_key(ada)[0], tokens=Tokens(input=1))
