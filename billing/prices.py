@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from billing.ledger import refused_by
@@ -67,9 +67,24 @@ def in_force_many(asked: Iterable[tuple[str, datetime]]) -> list[Price | None]:
     """The same for many pairs of model and moment, in their order. One query."""
     pairs = list(asked)
     history: dict[str, list[Price]] = {}
-    for price in Price.objects.filter(model__in={model for model, _ in pairs}).order_by("-effective_from"):
+    for price in _rows_of(pairs) if pairs else ():
         history.setdefault(price.model, []).append(price)
     return [next((each for each in history.get(model, []) if each.effective_from <= at), None) for model, at in pairs]
+
+
+def _rows_of(pairs: list[tuple[str, datetime]]) -> Iterable[Price]:
+    """No more rows than can be answers, the latest first: every call asks, and the past of a model grows.
+
+    As text, because it takes an eighth of a millisecond and the same from a QuerySet more than one.
+    """
+    models, moments = {model for model, _ in pairs}, [at for _, at in pairs]
+    query = (
+        f"SELECT * FROM billing_price AS price WHERE model IN ({', '.join(['%s'] * len(models))}) "  # noqa: S608 no values
+        "AND effective_from <= %s AND NOT EXISTS (SELECT 1 FROM billing_price AS later WHERE later.model = price.model "
+        "AND later.effective_from > price.effective_from AND later.effective_from <= %s) ORDER BY effective_from DESC"
+    )
+    adapted = [connection.ops.adapt_datetimefield_value(at) for at in (max(moments), min(moments))]
+    return Price.objects.raw(query, [*models, *adapted])
 
 
 def set_price(  # noqa: PLR0913 the columns of a price

@@ -1,7 +1,7 @@
 """What the gateway's tests do inside the server's process (tests/live_gateway.py): people, channels, rows."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.forms.models import model_to_dict
@@ -107,6 +107,15 @@ def add_model(name: str, family: str, endpoints: list[str]) -> None:
     price = {"input": "1.00", "output": "10.00"}
     entry = {"name": name, "family": family, "endpoints": endpoints, "owned_by": "tests", "price": price}
     catalogue.load(data={"models": [entry]}, now=datetime.now(UTC))
+
+
+def set_price(model: str, in_s: float, dollars: int) -> int:
+    """What an output token costs `in_s` seconds from now, per million; the rest is free."""
+    from billing import prices
+    from billing.money import NANO
+
+    at = datetime.now(UTC) + timedelta(seconds=in_s)
+    return prices.set_price(model=model, effective_from=at, output_nano_per_mtok=dollars * NANO).pk
 
 
 def drop_connections() -> None:

@@ -70,7 +70,7 @@ def live(upstream: Provider, backup: Provider) -> Iterator[LiveGateway]:
             "gpt-image-2",
             "gemini-3.1-flash-image",
         ]
-        served += ["gpt-5.2", "gemini-3-flash"]
+        served += ["gpt-5.2", "gemini-3-flash", "gemini-2.5-flash-lite"]
         running.call(world.add_channel, "main", "openai", f"{upstream.url}/v1", served, 5)
         running.call(world.add_channel, "claude", "anthropic", upstream.url, ["claude-sonnet-4-5"])
         running.call(world.add_channel, "backup", "openai", f"{backup.url}/v1", ["gpt-5.5=their-backup"])

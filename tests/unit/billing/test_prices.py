@@ -3,9 +3,12 @@
 from datetime import datetime, timedelta
 from fractions import Fraction
 from math import floor
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.db.models.signals import post_init
+from django.forms.models import model_to_dict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,6 +131,36 @@ def test_the_price_in_force_is_the_last_one_before_the_moment(now: datetime) -> 
     assert prices.in_force("m", now - timedelta(seconds=1)) == old
     assert prices.in_force("m", now) == new
     assert prices.in_force("m", now - timedelta(days=10)) is None
+
+
+@pytest.mark.django_db
+def test_many_moments_find_the_same_price_as_each_alone(now: datetime) -> None:
+    for model in ("a", "b"):
+        for days in (9, 5, 4, -3):
+            make_price(model, at=now - timedelta(days=days), input_nano_per_mtok=days + 9)
+    days_ago = (-9, -3, 0, 4, 4.5, 5, 8, 9, 10)
+    asked = [(model, now - timedelta(days=days)) for model in ("b", "none", "a") for days in days_ago]
+    for some in (asked, asked[:1], asked[3:4], asked[-1:], asked[::-3], []):
+        assert prices.in_force_many(some) == [prices.in_force(model, at) for model, at in some]
+    image = make_price("image", at=now, image_nano={"1024x1024/high": NANO}, cached_input_nano_per_mtok=0)
+    [same] = prices.in_force_many([("image", now)])
+    assert same is not None
+    assert model_to_dict(same) == model_to_dict(Price.objects.get(pk=image.pk))
+    assert same.effective_from == now
+
+
+@pytest.mark.django_db
+def test_a_call_reads_no_more_of_the_past_than_can_be_its_price(now: datetime, django_assert_num_queries: Any) -> None:
+    for days in range(1, 50):
+        make_price("m", at=now - timedelta(days=days))
+    read: list[Price] = []
+    post_init.connect(lambda instance, **_: read.append(instance), sender=Price, weak=False, dispatch_uid="read")
+    try:
+        with django_assert_num_queries(1):
+            assert len(prices.in_force_many([("m", now), ("m", now - timedelta(days=2))])) == 2
+    finally:
+        post_init.disconnect(sender=Price, dispatch_uid="read")
+    assert len(read) == 2
 
 
 @pytest.mark.django_db
