@@ -5,17 +5,21 @@ they probe: tests/unit/billing/test_guards.py and tests/unit/referrals/test_guar
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from billing import guards, ledger
 
 APPS = ("billing", "referrals")  # with money in their tables
+# PostgreSQL changes its schema inside of a transaction and takes that back; SQLite rebuilds tables outside of one.
+ROLLS_BACK = connection.vendor == "postgresql"
+schema_changes = pytest.mark.django_db(transaction=not ROLLS_BACK)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def only_this_trigger_refuses(probe: Probe) -> None:
 
 
 def only_this_constraint_refuses(probe: Probe) -> None:
-    """As above. The test must really commit: a constraint leaves and returns by a change of the schema."""
+    """As above; the test is marked with `schema_changes`."""
     with pytest.raises(IntegrityError) as refused, transaction.atomic():
         probe.attempt()
     assert is_named_in(refused.value, probe.name)
@@ -131,25 +135,34 @@ def without(name: str) -> Iterator[None]:
     model, rule = rule_of(name)
     kept = model._meta.constraints
     loose: Any = None if isinstance(rule, models.BaseConstraint) else _loosened(model, rule)
-    with connection.schema_editor() as editor:
-        guards.remove(editor)
-        if isinstance(rule, models.BaseConstraint):
-            model._meta.constraints = [other for other in kept if other is not rule]  # SQLite rebuilds from these
-            editor.remove_constraint(model, rule)
-        else:
-            editor.alter_field(model, rule, loose)
-        guards.install(editor)
+    if not ROLLS_BACK and loose is None:
+        model._meta.constraints = [other for other in kept if other is not rule]  # SQLite rebuilds from these
     try:
-        yield
+        with transaction.atomic() if ROLLS_BACK else nullcontext():
+            _alter(
+                lambda editor: (
+                    editor.alter_field(model, rule, loose) if loose else editor.remove_constraint(model, rule)
+                )
+            )
+            yield
+            if ROLLS_BACK:
+                transaction.set_rollback(True)
     finally:
         model._meta.constraints = kept
-        with connection.schema_editor() as editor:
-            guards.remove(editor)
-            if isinstance(rule, models.BaseConstraint):
-                editor.add_constraint(model, rule)
-            else:
-                editor.alter_field(model, loose, rule)
-            guards.install(editor)
+        if not ROLLS_BACK:
+            _alter(
+                lambda editor: editor.alter_field(model, loose, rule) if loose else editor.add_constraint(model, rule)
+            )
+
+
+def _alter(change: Callable[[BaseDatabaseSchemaEditor], None]) -> None:
+    if ROLLS_BACK:
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # nothing may be waiting for the end of the transaction
+    with connection.schema_editor() as editor:
+        guards.remove(editor)
+        change(editor)
+        guards.install(editor)
 
 
 def _loosened(model: type[models.Model], field: Any) -> Any:

@@ -18,6 +18,7 @@ from tests.guarded import (
     named,
     only_this_constraint_refuses,
     only_this_trigger_refuses,
+    schema_changes,
     triggers,
     twice,
     twice_but,
@@ -131,7 +132,7 @@ def test_each_trigger_refuses_what_it_is_for_and_only_it_does(probe: Probe) -> N
     only_this_trigger_refuses(probe)
 
 
-@pytest.mark.django_db(transaction=True)
+@schema_changes
 @pytest.mark.parametrize("probe", named(CONSTRAINTS))
 def test_each_constraint_refuses_what_it_is_for_and_only_it_does(probe: Probe) -> None:
     only_this_constraint_refuses(probe)
