@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import uuid4
 
@@ -19,6 +19,7 @@ from billing.models import (
     Hold,
     LedgerAccount,
     LedgerAudit,
+    LedgerCheckpoint,
     LedgerEntry,
     LedgerTxn,
     PromoLot,
@@ -133,6 +134,8 @@ def unsettled_refund() -> None:
     Usage.objects.filter(charge_nano__gt=0).update(refunded_nano=F("refunded_nano") + 1)
 
 
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
 DAMAGE: dict[str, Callable[[], object]] = {
     "I1 live balances equal the journal": lambda: LedgerAccount.objects.filter(pk=paid().pk).update(
         credits=F("credits") + 1
@@ -151,6 +154,9 @@ DAMAGE: dict[str, Callable[[], object]] = {
     "a charge was posted once": lambda: Usage.objects.filter(charge_nano__gt=0).update(txn=txn("grant")),
     "refunds stay within the charge": unsettled_refund,
     "a refund goes back to the class it came from": to_another_class,
+    "the sums of the house equal the journal before them": lambda: LedgerCheckpoint.objects.create(
+        account=ledger.account(AccountKind.REVENUE_API), txn_kind="usage", debits=0, credits=1, until=LONG_AGO
+    ),
     "a redemption has exactly one posting": lambda: Redemption.objects.all().delete(),
     "a code's uses add up": lambda: RedeemCode.objects.update(uses_left=F("uses_left") - 1),
     "nobody has more of a batch than one person may": lambda: Redemption.objects.update(nth=2),
