@@ -50,12 +50,15 @@ DEVELOPER = {
     "dashboard": "/dashboard/",
     "keys": "/keys/",
     "usage": "/usage/",
+    "receipt": "/usage/find/?q=a-receipt",
+    "call-not-found": "/usage/find/?q=nobody",
     "billing": "/billing/",
     "playground": "/playground/",
     "referrals": "/referrals/",
     "settings": "/settings/",
 }
 SUPPORT = {"desk": "/desk/", "gallery": "/gallery/"}
+OPERATOR = {"codes": "/desk/codes/", "codes-new": "/desk/codes/new/", "people": "/desk/people/?q=example"}
 
 
 def main(folder: Path, *, readme: bool) -> int:
@@ -66,10 +69,12 @@ def main(folder: Path, *, readme: bool) -> int:
     with new_stack() as stack, sync_playwright() as playwright:
         ada = stack.new_user("ada", credit="20.00")
         sam = stack.new_user("sam", staff=True)
+        olga = stack.new_user("olga", operator=True)
         bring_to_life(stack, ada)
+        stack.manage("create_codes", "5.00", "--count", "40", "--batch", "A conference", "--credit-days", "90")
         args = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=args)
-        taken = [shot for variant in VARIANTS for shot in photograph(browser, stack, variant, ada, sam, folder)]
+        taken = [shot for variant in VARIANTS for shot in photograph(browser, stack, variant, (ada, sam, olga), folder)]
         browser.close()
     if readme:
         shutil.copy(folder / "dashboard-light.png", README_PICTURE)
@@ -92,16 +97,16 @@ def bring_to_life(stack: Stack, person: Person) -> None:
                 message = {"role": "user", "content": question}
                 client.post("/v1/chat/completions", json={"model": model, "messages": [message]}).raise_for_status()
         claude = {"model": "claude-sonnet-4-5", "max_tokens": 200, "messages": [{"role": "user", "content": "Hello."}]}
-        client.post("/v1/messages", json=claude, headers={"anthropic-version": "2023-06-01"}).raise_for_status()
+        client.post("/v1/messages", json=claude, headers={"X-Client-Request-Id": "a-receipt"}).raise_for_status()
         image = {"model": "gpt-image-2", "prompt": "A lighthouse at dusk", "size": "1024x1024"}
         client.post("/v1/images/generations", json=image).raise_for_status()
 
 
 def photograph(
-    browser: Browser, stack: Stack, variant: Variant, ada: Person, sam: Person, folder: Path
+    browser: Browser, stack: Stack, variant: Variant, people: tuple[Person, Person, Person], folder: Path
 ) -> Iterator[tuple[Path, int]]:
     """Each page's picture and the status it was answered with."""
-    for person, pages in ((None, VISITOR), (ada, DEVELOPER), (sam, SUPPORT)):
+    for person, pages in zip((None, *people), (VISITOR, DEVELOPER, SUPPORT, OPERATOR), strict=True):
         context = visit(browser, stack, variant)
         page = context.new_page()
         if person is not None:
