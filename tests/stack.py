@@ -138,10 +138,11 @@ class Stack:
             self._shell = _Shell(self.env, self.logs / "manage.log")
         return self._shell.run(args)
 
-    def new_user(self, name: str = "", *, staff: bool = False, credit: str = "") -> Person:
+    def new_user(self, name: str = "", *, staff: bool = False, operator: bool = False, credit: str = "") -> Person:
         """A verified account with a key, and `credit` (such as "5.00") of paid money. The address is made unique."""
         email = f"{name or 'user'}-{secrets.token_hex(4)}@example.com"
-        self.manage("create_user", email, "--password", PASSWORD, "--verified", *(["--staff"] if staff else []))
+        roles = [flag for flag, given in {"--staff": staff or operator, "--superuser": operator}.items() if given]
+        self.manage("create_user", email, "--password", PASSWORD, "--verified", *roles)
         if credit:
             self.manage("grant_credit", email, credit, "--kind", "paid", "--reason", "A test needs it")
         return Person(email, PASSWORD, self.key(email))
