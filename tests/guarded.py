@@ -160,9 +160,11 @@ def _alter(change: Callable[[BaseDatabaseSchemaEditor], None]) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # nothing may be waiting for the end of the transaction
     with connection.schema_editor() as editor:
-        guards.remove(editor)
+        if not ROLLS_BACK:
+            guards.remove(editor)
         change(editor)
-        guards.install(editor)
+        if not ROLLS_BACK:
+            guards.install(editor)
 
 
 def _loosened(model: type[models.Model], field: Any) -> Any:
