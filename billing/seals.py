@@ -8,6 +8,7 @@ Every month from the first movement on has its statement, also one in which noth
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +28,7 @@ from billing.statements import midnight
 DELAY = timedelta(days=1)
 VERSION = 1
 CLASSES = {AccountKind.USER_PAID: "paid", AccountKind.USER_PROMO: "promo", AccountKind.USER_REWARD: "reward"}
-AT_ONCE = 500
+_MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])", re.ASCII)
 log = structlog.get_logger("billing")
 
 
@@ -148,6 +149,23 @@ def first_month(user: User) -> date | None:
     entries = LedgerEntry.objects.filter(Q(debit__in=accounts) | Q(credit__in=accounts))
     earliest: datetime | None = entries.aggregate(at=Min("txn__effective_at"))["at"]
     return earliest.astimezone(UTC).date().replace(day=1) if earliest else None
+
+
+def months(user: User, today: date) -> list[date]:
+    """From the first movement to now, the oldest first."""
+    first, found = first_month(user), []
+    while first is not None and first <= today:
+        found.append(first)
+        first = following(first)
+    return found
+
+
+def read_month(text: str, *, user: User, today: date) -> date | None:
+    """`2026-11` as its first day; None for what is no month, has not begun, or was before the first movement."""
+    if not _MONTH.fullmatch(text):
+        return None
+    first = date(int(text[:4]), int(text[5:]), 1)
+    return first if first in months(user, today) else None
 
 
 def _unsealed(last: date) -> QuerySet[User]:

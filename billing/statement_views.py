@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from datetime import UTC, date
 from pathlib import Path
 from typing import cast
@@ -21,7 +20,6 @@ from billing.seals import Month
 from billing.statements import EVENT_NAMES
 from billing.usage_exports import harmless
 
-_MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])", re.ASCII)
 NAMES = ("paid", "promo", "reward")
 
 
@@ -30,12 +28,11 @@ NAMES = ("paid", "promo", "reward")
 def statement_list(request: HttpRequest) -> HttpResponse:
     request = cast("AuthedRequest", request)
     sealed = {row.month: row for row in seals.chain(request.user)}
-    first = seals.first_month(request.user)
-    today = timezone.now().astimezone(UTC).date().replace(day=1)
-    months = []
-    while first is not None and first <= today:
-        months.append({"first": first, "sealed": sealed.get(first), "is_current": first == today})
-        first = seals.following(first)
+    today = timezone.now().astimezone(UTC).date()
+    months = [
+        {"first": first, "sealed": sealed.get(first), "is_current": seals.following(first) > today}
+        for first in seals.months(request.user, today)
+    ]
     return render(request, "billing/statement_list.html", {"months": months[::-1], "chained": bool(sealed)})
 
 
@@ -104,11 +101,8 @@ def _amounts(amounts: dict[str, int]) -> list[str]:
 
 def _first(user: User, month: str) -> date:
     """404 for what is no month, has not begun, or was before the first movement."""
-    if not _MONTH.fullmatch(month):
-        raise Http404
-    first = date(int(month[:4]), int(month[5:]), 1)
-    began = seals.first_month(user)
-    if began is None or not began <= first <= timezone.now().astimezone(UTC).date():
+    first = seals.read_month(month, user=user, today=timezone.now().astimezone(UTC).date())
+    if first is None:
         raise Http404
     return first
 

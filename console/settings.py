@@ -277,13 +277,18 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "QYUAN AI Console",
-    "DESCRIPTION": "Your account as JSON: keys, usage, balance, referrals, withdrawals.",
+    "DESCRIPTION": "Your account as JSON: keys, usage, balance, limits, payments, statements, referrals, withdrawals.",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PUBLIC": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "PREPROCESSING_HOOKS": ["console.api.schema.only_canonical"],
+    "ENUM_NAME_OVERRIDES": {
+        "PaymentState": "billing.models.Payment.State",
+        "RefundState": "billing.models.PaymentRefund.State",
+        "WithdrawalState": "referrals.models.Withdrawal.State",
+    },
 }
 
 # --- the person behind withdrawals, shown with a QR code to scan -----------------------------------------------------

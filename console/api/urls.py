@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from console.api import limits, payments, prices, receipts, usage, views
+from console.api import limits, payments, prices, receipts, statements, usage, views
 
 app_name = "api"
 
@@ -20,6 +20,8 @@ urlpatterns = [
     path("usage/<str:request_id>/", receipts.ReceiptView.as_view(), name="usage"),
     path("payments/", payments.PaymentListView.as_view(), name="payment-list"),
     path("payments/<str:public_id>/", payments.PaymentView.as_view(), name="payment"),
+    path("statements/", statements.StatementListView.as_view(), name="statement-list"),
+    path("statements/<str:month>/", statements.StatementView.as_view(), name="statement"),
     path("referrals/", views.RewardsView.as_view(), name="referrals"),
     path("referrals/rewards/", views.RewardListView.as_view(), name="reward-list"),
     path("referrals/conversions/", views.ConversionView.as_view(), name="conversion-list"),

@@ -30,6 +30,8 @@ MATRIX: dict[str, dict[str, tuple[int, int]]] = {
     "usage": {"get": (OK, MISSING)},
     "payment-list": {"get": (OK, OK)},
     "payment": {"get": (MISSING, MISSING)},
+    "statement-list": {"get": (OK, OK)},
+    "statement": {"get": (OK, MISSING)},
     "referrals": {"get": (OK, OK)},
     "reward-list": {"get": (OK, OK)},
     "conversion-list": {"post": (409, 409)},
@@ -63,7 +65,7 @@ def ids(ada: User) -> dict[str, str]:
 
 def send(client: Client, name: str, method: str, ids: dict[str, str], **headers: str) -> Any:
     path = "/api/v1/" + ROUTES[name].replace("<str:public_id>", ids["key"] if name == "key" else "wd_none")
-    path = path.replace("<str:request_id>", ids["usage"])
+    path = path.replace("<str:request_id>", ids["usage"]).replace("<str:month>", f"{NOW:%Y-%m}")
     return getattr(client, method)(
         path, BODIES.get(name) if method != "get" else None, content_type="application/json", headers=headers
     )
