@@ -42,7 +42,7 @@ class PriceForm(forms.Form):
         label=gettext_lazy("Per image"),
         required=False,
         max_length=4000,
-        widget=forms.Textarea(attrs={"rows": 6, "class": "input mono", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 4, "class": "input mono", "spellcheck": "false"}),
         help_text=gettext_lazy("One line for each size and quality, such as “1024x1024/high 0.167”. * is any."),
     )
     starts = forms.ChoiceField(
@@ -63,6 +63,8 @@ class PriceForm(forms.Form):
     def __init__(self, *args: Any, now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now = now
+        typed = str(self["images"].value() or "")
+        self.fields["images"].widget.attrs["rows"] = min(max(typed.count("\n") + 2, 4), 16)
 
     def clean_images(self) -> dict[str, int]:
         lines = [line.split() for line in self.cleaned_data["images"].splitlines() if line.strip()]

@@ -47,13 +47,13 @@ class Part:
     """One price of a version beside the same price of the version before."""
 
     label: str
-    nano: int
+    nano: int | None  # None: this size and quality is not listed any more and costs as the dearest
     before: int | None  # None: there was none
 
     @property
     def change_bp(self) -> int | None:
         """Basis points more (or less), rounded half up; None where there is nothing to compare with."""
-        return _change_bp(self.before, self.nano) if self.before else None
+        return _change_bp(self.before, self.nano) if self.before and self.nano is not None else None
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Trend:
+    by_image: bool  # the dearest image is drawn, else the output price
     points: str  # of an SVG polyline, TREND_WIDTH x TREND_HEIGHT
     least: int  # nano
     most: int  # nano
@@ -147,7 +148,8 @@ def trend(versions: Sequence[Version], *, now: datetime) -> Trend | None:
         for begin, finish, height in zip(marks, [*marks[1:], TREND_WIDTH], heights, strict=True)
         for x in (begin, finish)
     ]
-    return Trend(" ".join(points), min(values), top, int((now - start).total_seconds()) * TREND_WIDTH // span)
+    today = int((now - start).total_seconds()) * TREND_WIDTH // span
+    return Trend(not rows[-1].output_nano_per_mtok, " ".join(points), min(values), top, today)
 
 
 def impact(new: Price, *, now: datetime) -> Impact:
@@ -192,10 +194,10 @@ def _tokens(units: int, nano_per_mtok: int) -> int:
 
 def _parts(row: Price, before: Price | None) -> list[Part]:
     then: Mapping[str, int] = prices.per_mtok(before) if before is not None else {}
-    parts = [Part(str(CLASSES[name]), nano, then.get(name)) for name, nano in prices.per_mtok(row).items()]
+    tokens = [Part(str(CLASSES[name]), nano, then.get(name)) for name, nano in prices.per_mtok(row).items()]
     images: Mapping[str, int] = before.image_nano if before is not None else {}
-    parts += [Part(name, nano, images.get(name)) for name, nano in sorted(row.image_nano.items())]
-    return [part for part in parts if part.nano or part.before]
+    sizes = [Part(name, row.image_nano.get(name), images.get(name)) for name in sorted({*row.image_nano, *images})]
+    return [part for part in tokens if part.nano or part.before] + sizes
 
 
 def _change_bp(before: int, after: int) -> int:

@@ -24,6 +24,8 @@ _TOKEN_PRICES = {
     "output": "output_nano_per_mtok",
     "reasoning": "reasoning_nano_per_mtok",
 }
+# The class whose price counts where one has none of its own; by the names of prices.per_mtok.
+_BROAD = {"input": "", "cached": "input", "cache_write": "input", "output": "", "reasoning": "output"}
 _ALWAYS = ("input", "output")  # the other classes fall back to these when absent
 _FIELDS = {
     "owned_by": str,
@@ -63,12 +65,20 @@ class ModelRow:
 
     @property
     def coming(self) -> list[tuple[str, int]]:
-        """What the next price will be: class or image size and nano, only what differs from the one in force."""
+        """What the next price will be: class or image size and nano, only what differs from the one in force.
+
+        A class that costs as its broader one, now and then, goes without saying.
+        """
         if self.following is None:
             return []
         now, then = self.per_mtok, prices.per_mtok(self.following)
         images = self.price.image_nano if self.price else {}
-        changed = [(name, nano) for name, nano in then.items() if nano != now.get(name, 0)]
+        changed = [
+            (name, nano)
+            for name, nano in then.items()
+            if nano != now.get(name, 0)
+            and not (nano == then.get(_BROAD[name]) and now.get(name) == now.get(_BROAD[name]))
+        ]
         return changed + [(name, nano) for name, nano in self.following.image_nano.items() if nano != images.get(name)]
 
     @property

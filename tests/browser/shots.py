@@ -58,7 +58,14 @@ DEVELOPER = {
     "settings": "/settings/",
 }
 SUPPORT = {"desk": "/desk/", "gallery": "/gallery/"}
-OPERATOR = {"codes": "/desk/codes/", "codes-new": "/desk/codes/new/", "people": "/desk/people/?q=example"}
+OPERATOR = {
+    "prices": "/desk/prices/",
+    "price": "/desk/prices/gpt-image-2/",
+    "price-change": "/desk/prices/gpt-5.4-mini/change/",
+    "codes": "/desk/codes/",
+    "codes-new": "/desk/codes/new/",
+    "people": "/desk/people/?q=example",
+}
 
 
 def main(folder: Path, *, readme: bool) -> int:

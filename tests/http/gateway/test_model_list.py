@@ -44,6 +44,7 @@ def test_the_price_in_force_is_shown_and_the_next_one_with_its_day(models: None,
     assert "$2.00" in text
     coming = text.partition("From 2999-01-01 00:00 UTC:")[2].partition("</tr>")[0]
     assert " ".join(coming.split()).count("output $77.00") == 1
+    assert "reasoning" not in coming  # it costs as output, now and then
     prices.set_price(model="gpt-5.4-mini", effective_from=now.replace(hour=13), output_nano_per_mtok=66 * NANO)
     assert "$66.00" in page(client)
 
