@@ -71,7 +71,7 @@ class TopUpForm(forms.Form):
 class AutoTopUpForm(forms.Form):
     """What may be charged without asking, and the consent to it."""
 
-    threshold = CentsField(label=_("When my balance falls below"))
+    threshold = CentsField(label=_("When my balance falls below"), help_text=_("All three in US dollars."))
     amount = CentsField(label=_("Add"))
     cap = CentsField(label=_("But never more in a month than"), help_text=_("Months begin at midnight UTC."))
     consent = forms.BooleanField(

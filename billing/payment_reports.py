@@ -21,6 +21,7 @@ TONES = {
     Payment.State.FAILED: "danger",
     Payment.State.PAID: "success",
 }
+BRANDS = {"amex": "American Express", "unionpay": "UnionPay", "jcb": "JCB", "diners": "Diners Club"}
 METHODS = {"card": "Card", "alipay": "Alipay", "wechat_pay": "WeChat Pay"}
 
 
@@ -105,6 +106,7 @@ def found(*, q: str, state: str) -> QuerySet[Payment]:
 
 def page(payment: Payment) -> PaymentPage:
     disputes = list(payment.disputes.order_by("pk"))
+    taken = sum(each.amount_nano for each in disputes if each.state != Dispute.State.WON)
     went = [PaymentRefund.State.DONE, PaymentRefund.State.FAILED, PaymentRefund.State.RESERVED]
     return PaymentPage(
         row=row(payment, is_disputed=any(each.state != Dispute.State.WON for each in disputes)),
@@ -112,7 +114,7 @@ def page(payment: Payment) -> PaymentPage:
         refunds=list(payment.refunds.filter(state__in=went).order_by("pk")),
         disputes=disputes,
         seller=seller(),
-        left=payment.amount_nano - payment.refunded_nano,
+        left=max(payment.amount_nano - payment.refunded_nano - taken, 0),
     )
 
 
@@ -144,9 +146,17 @@ def seller() -> Seller:
 
 
 def method_name(payment: Payment) -> str:
-    """`Card visa 4242`."""
+    """`Visa •••• 4242`, or `Alipay`."""
+    if payment.method == "card" and payment.method_hint:
+        return card_name(payment.method_hint)
     names = {**METHODS, "card": _("Card")}
-    return f"{names.get(payment.method, payment.method)} {payment.method_hint}".strip()
+    return names.get(payment.method, payment.method)
+
+
+def card_name(hint: str) -> str:
+    """`visa 4242` as people read it."""
+    brand, _space, digits = hint.rpartition(" ")
+    return f"{BRANDS.get(brand, brand.title())} •••• {digits}".strip()
 
 
 def offered_methods() -> list[str]:

@@ -189,7 +189,8 @@ def _topup(request: AuthedRequest, form: TopUpForm | None, status: int = 200) ->
 
 def _auto(request: AuthedRequest, form: AutoTopUpForm | None, row: AutoTopUp | None, status: int = 200) -> HttpResponse:
     spent = auto_topup.spent_this_month(request.user, timezone.now()) if row else 0
-    context = {"form": form, "auto": row, "spent": spent}
+    card = payment_reports.card_name(row.card_hint) if row and row.card_hint else ""
+    context = {"form": form, "auto": row, "spent": spent, "card": card}
     return _may_lead_to_stripe(render(request, "billing/topup_auto.html", context, status=status))
 
 

@@ -22,7 +22,10 @@ EVENT_NAMES = {
     "promo.expire": gettext_lazy("Promotional credit expired"),
     "reward.convert": gettext_lazy("Reward turned into credit"),
     "refund": gettext_lazy("Top-up refunded"),
+    "refund.undo": gettext_lazy("Refund came back"),
     "dispute": gettext_lazy("Payment disputed"),
+    "dispute.won": gettext_lazy("Dispute won"),
+    "debt.repay": gettext_lazy("Debt repaid"),
     "adjust": gettext_lazy("Adjustment"),
     "reversal": gettext_lazy("Correction"),
 }

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from urllib.request import Request, urlopen
 
 import stripe
 
@@ -31,6 +32,7 @@ class StandIn:
         self.declines: str = ""  # a decline code for every charge of a saved card
         self.settles_in = "usd"
         self.currency_lie = ""
+        self.webhook_url = ""  # where a browser's payment is told
         self._known: dict[str, tuple[Object, int, Object]] = {}
         self._numbers = count(1)
         self._lock = threading.RLock()
@@ -228,6 +230,7 @@ class StandIn:
         if self.declines and self.declines != "authentication_required":
             return self._declined(intent)
         intent["status"] = "requires_action"
+        intent["return_url"] = params["return_url"]
         intent["last_payment_error"] = None
         intent["next_action"] = {
             "type": "redirect_to_url",
@@ -364,17 +367,36 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        if self.path.startswith(("/pay/", "/bank/")):
+            return self._finished(self.path)
         key = self.headers.get("Idempotency-Key") or ""
-        self._send(*self.stand_in.answer("POST", urlsplit(self.path).path, nested(parse_qsl(body)), key))
+        return self._send(*self.stand_in.answer("POST", urlsplit(self.path).path, nested(parse_qsl(body)), key))
 
     def _page(self, path: str) -> None:
         """Where the browser was sent: one button that does what the payer would."""
-        self._send(200, {"page": path})
+        page = f'<!doctype html><title>Pay</title><form method="post" action="{path}"><button>Pay</button></form>'
+        self._write(200, "text/html", page.encode())
+
+    def _finished(self, path: str) -> None:
+        """The events go out, the browser goes back."""
+        kind, name = path.strip("/").split("/")
+        stand_in = self.stand_in
+        events = stand_in.pay(name) if kind == "pay" else stand_in.authenticate(name)
+        for event in events if stand_in.webhook_url else []:
+            body, header = signed(event)
+            headers = {"Content-Type": "application/json", "Stripe-Signature": header}
+            urlopen(Request(stand_in.webhook_url, body, headers), timeout=20).close()
+        self.send_response(303)
+        self.send_header("Location", stand_in.objects[name].get("success_url") or stand_in.objects[name]["return_url"])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _send(self, status: int, said: Object) -> None:
-        body = json.dumps(said).encode()
+        self._write(status, "application/json", json.dumps(said).encode())
+
+    def _write(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

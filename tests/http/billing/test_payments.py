@@ -198,7 +198,7 @@ def test_the_receipt_says_everything(client: Client, shop: StandIn, ada: User, s
         "100 Town",
         "Tax number X1",
         "ada@example.com",
-        "Card visa 4242",
+        "Visa •••• 4242",
         "$10.00",
         "−$2.50",
         "$7.50",
@@ -361,7 +361,7 @@ def test_agreeing_leads_to_a_payment_that_saves_the_card(
     assert payment.saves_card
     told(*shop.pay(payment.session_id))
     text = words(client, "/billing/auto-top-up/")
-    assert "visa 4242" in text or "Saved" in text
+    assert "Visa •••• 4242" in text or "Saved" in text
     assert AutoTopUp.objects.get().is_on
 
 
