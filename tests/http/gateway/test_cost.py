@@ -102,7 +102,7 @@ def test_a_usage_that_grows_with_every_chunk_says_the_cost_once_at_its_end(ada: 
 def test_unknown_fields_and_the_order_of_all_fields_survive(ada: Person, upstream: Provider, name: str) -> None:
     seen = scripts.Seen("", CALLS[name][0], {}, {"model": "m"}, b"", 0.0)
     whole = {"of_tomorrow": [1, {"x": "é"}], **scripts.whole(seen), "and_last": None}
-    whole["usage"]["of_tomorrow"] = {"deep": 1.5}
+    whole["usage"] = {**whole["usage"], "of_tomorrow": {"deep": 1.5}}
     marker = upstream.script(body=json.dumps(whole).encode())
     answer = ada.post(CALLS[name][0], body_of(name, marker)).json()
     assert list(answer) == list(whole)

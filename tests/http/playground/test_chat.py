@@ -9,10 +9,11 @@ from django.urls import reverse
 
 from accounts.models import User
 from billing import prices
-from billing.models import Usage
+from billing.charges import Tokens
+from billing.money import NANO
 from playground import runs
 from playground.models import Run
-from tests.make import NOW, make_key
+from tests.make import NOW, make_credit, make_key, make_price, make_usage
 from tests.unit.playground.fake_gateway import FakeGateway
 from tests.unit.playground.make import finished_run, make_run
 
@@ -85,21 +86,10 @@ def test_an_answer_shows_its_cost_from_the_ledger(visitor: Client, ada: User) ->
     run = finished_run(ada, "q", "a")
     key, _ = make_key(ada)
     Run.objects.filter(pk=run.pk).update(request_id="req_1")
-    Usage.objects.create(
-        request_id="req_1",
-        user=ada,
-        key=key,
-        model="gpt-test",
-        endpoint="chat/completions",
-        status="ok",
-        http_status=200,
-        source="upstream",
-        input_tokens=25,
-        output_tokens=150,
-        reasoning_tokens=10,
-        charge_nano=326_250,
-        started_at=NOW,
-    )
+    price = make_price("gpt-test", input_nano_per_mtok=250_000_000, output_nano_per_mtok=2 * NANO)
+    make_credit(ada, paid=NANO)
+    tokens = Tokens(input=25, output=150, reasoning=10)
+    make_usage(key, request_id="req_1", model="gpt-test", price=price, tokens=tokens)
     html = show(visitor, reverse("playground:run", args=[run.pk]))
     assert "$0.00032625" in html
     assert "25 tokens in, 160 out" in html
