@@ -286,8 +286,8 @@ def _what_it_cost(receipt: Receipt) -> str:
     if receipt.cost > call.held_nano:
         return (
             _(
-                "That cost %(cost)s: more than the %(held)s that we had set aside before the call, because the provider "
-                "made more than it was asked for."
+                "That cost %(cost)s: more than the %(held)s that we had set aside before the call, because the "
+                "provider made more than it was asked for."
             )
             % facts
         )

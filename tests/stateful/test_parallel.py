@@ -35,8 +35,7 @@ def books_balance(ada: User) -> object:
 
 def settle(call: charges.Call, tokens: Tokens) -> int:
     facts = {"source": Usage.Source.UPSTREAM, "status": Usage.Status.OK, "http_status": 200}
-    price = Price.objects.get()
-    return charges.settle(call=call, tokens=tokens, price=price, now=NOW, **facts).charge_nano  # type: ignore[arg-type] # a dict of facts
+    return charges.settle(call=call, tokens=tokens, price=Price.objects.get(), now=NOW, **facts).charge_nano
 
 
 def refused(answers: list[object], name: str) -> int:

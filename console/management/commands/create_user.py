@@ -22,7 +22,11 @@ class Command(BaseCommand):
         parser.add_argument("email")
         parser.add_argument("--password")
         parser.add_argument("--staff", action="store_true", help="support: the withdrawal desk at /desk/")
-        parser.add_argument("--superuser", action="store_true", help="operators: also prices, codes, credit, payments, the books and /admin/")
+        parser.add_argument(
+            "--superuser",
+            action="store_true",
+            help="operators: also prices, codes, credit, payments, the books, /admin/",
+        )
         parser.add_argument("--verified", action="store_true", help="the address is known to be theirs")
         parser.add_argument("--json", action="store_true")
 

@@ -17,7 +17,7 @@ from tests.live_gateway import LiveGateway
 from tests.provider import Provider
 
 IMAGE = {"model": "gpt-image-2", "prompt": "A fox", "n": 2}
-ASKED = {"stream": True, "stream_options": {"include_usage": True}}
+ASKED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 def body_of(name: str, marker: str = "", **more: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def settle(call: charges.Call, price: Price | None, tokens: Tokens, now: datetim
 
 
 def parts(usage: Usage) -> dict[str, int]:
-    return dict(usage.parts)
+    return {str(kind): amount for kind, amount in usage.parts.items()}
 
 
 def test_a_call_is_charged_what_it_cost_and_the_hold_is_gone(ada: User, price: Price, now: datetime) -> None:
