@@ -30,7 +30,7 @@ SPANS = {
 }
 MONTHS = 12  # offered; any can be in the URL
 GROUPS = {
-    "": gettext_lazy("Time, as fits"),
+    "": gettext_lazy("Time"),
     periods.HOUR: gettext_lazy("Hour"),
     periods.DAY: gettext_lazy("Day"),
     periods.WEEK: gettext_lazy("Week"),
@@ -46,6 +46,7 @@ ENDPOINTS = ("chat/completions", "responses", "messages", "images/generations")
 YEARS = range(2000, 3000)
 # How a call that was charged on some day can have begun before it: the longest call, and long enough for a late one.
 LONGEST = timedelta(days=1)
+_TO_THE_MINUTE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}", re.ASCII)
 _MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])", re.ASCII)
 
 
@@ -69,14 +70,14 @@ def parse_moment(text: str, zone: ZoneInfo) -> tuple[datetime, bool]:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC), day is not None
 
 
-class MomentInput(forms.DateTimeInput):
+class MomentInput(forms.TextInput):
     """The browser's own picker; plain text for a moment with an offset or seconds, which it cannot show."""
 
-    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> Any:
-        text = str(value or "")
-        plain = not text or re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d", text, re.ASCII)
-        kind = {"type": "datetime-local"} if plain else {"type": "text"}
-        return forms.TextInput().render(name, text, {**self.attrs, **(attrs or {}), **kind}, renderer)
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        if not value or _TO_THE_MINUTE.fullmatch(str(value)):
+            context["widget"]["type"] = "datetime-local"
+        return context
 
 
 @dataclass(frozen=True)

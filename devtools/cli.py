@@ -12,7 +12,10 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "test": (testing.test, "[--services] [pytest args]  the whole suite; with --services on PostgreSQL and Redis"),
     "check": (quality.check, "lint, types, import rules, migrations, locks, translations"),
     "fix": (quality.fix, "format, and mend what can be mended without thought"),
-    "bench": (bench.bench, "[--seconds S]  measure requests, added latency and settling"),
+    "bench": (
+        bench.bench,
+        "[usage [--services] [--rows N]]  measure requests and settling, or the pages of usage",
+    ),
     "shots": (testing.shots, "[folder] [--readme]  photograph every page into build/shots"),
     "manage": (run.manage, "…  manage.py on the data and services of a running ./dev run"),
     "lock": (locks.lock, "resolve pyproject.toml into requirements/*.txt, hashed, without any host name"),

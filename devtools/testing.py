@@ -25,7 +25,7 @@ def test(args: list[str]) -> int:
     ground.install("test")
     services = "--services" in args
     args = [arg for arg in args if arg != "--services"]
-    env = _environment(services=services)
+    env = environment(services=services)
     if not any(shutil.which(name) for name in CHROMIUM):
         say("There is no Chromium on this machine: the browser group is skipped (Debian: apt-get install chromium).")
     if services:
@@ -49,10 +49,10 @@ def shots(args: list[str]) -> int:
     words = [arg for arg in args if not arg.startswith("--")]
     folder = str(Path(words[0]).resolve()) if words else str(ROOT / "build" / "shots")
     argv = [str(PYTHON), "-m", "tests.browser.shots", folder, *(arg for arg in args if arg.startswith("--"))]
-    return subprocess.run(argv, cwd=ROOT, env=_environment(services=False), check=False).returncode
+    return subprocess.run(argv, cwd=ROOT, env=environment(services=False), check=False).returncode
 
 
-def _environment(*, services: bool) -> dict[str, str]:
+def environment(*, services: bool) -> dict[str, str]:
     """What the tests may see. Not what a developer exported for a server: the suite is the same on every machine."""
     env = {name: value for name, value in os.environ.items() if name not in OF_A_SERVER}
     env["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -62,6 +62,8 @@ def test_rules_know_no_pages() -> None:
     for file in python("accounts", "billing", "referrals"):
         if file.stem in edges | {"apps", "tasks"} or "/commands/" in name(file):
             continue
+        if file.stem.endswith(("_views", "_urls")):
+            continue
         for word in imports(file):
             app, _, rest = word.partition(".")
             edge = rest.split(".")[0] in edges or rest.split(".")[0].endswith("_views")

@@ -65,6 +65,8 @@ def test_visible_words_are_wrapped_for_translation() -> None:
 
 # Names are the same in every language.
 NAMES = {
+    "CSV",
+    "JSON",
     "GET",
     "POST",
     "QYUAN",

@@ -142,6 +142,13 @@ def test_from_and_to_are_read_to_the_minute_on_her_clock(client: Client, ada: Us
         assert shown(client, ada, f"/usage/?{query.replace('+', '%2B')}").totals.calls == calls, query
 
 
+def test_bounds_are_chosen_with_the_browser_s_own_picker(client: Client, ada: User, key: ApiKey) -> None:
+    make_usage(key)
+    text = page(client, ada, "/usage/?from=2026-11-20T12:00&to=2026-11-21T12:00:30Z")
+    assert '<input type="datetime-local" name="from" value="2026-11-20T12:00"' in text
+    assert '<input type="text" name="to" value="2026-11-21T12:00:30Z"' in text  # a picker would show nothing
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [
