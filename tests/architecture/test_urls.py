@@ -39,6 +39,7 @@ PUBLIC = {
     "account_reset_password_from_key",
     "account_reset_password_from_key_done",
     "api:schema",  # the description of the JSON API, no data of anybody
+    "api:prices",  # what stands on /models/
     "admin:login",
     "admin:jsi18n",
 }
