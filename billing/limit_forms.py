@@ -17,7 +17,7 @@ WHOLE = "account"
 class LimitForm(forms.Form):
     """`scope`: the whole account, or a key by its public id."""
 
-    scope = forms.ChoiceField(label=_("For"))
+    scope = forms.ChoiceField(label=_("Applies to"))
     window = forms.ChoiceField(label=_("Period"), choices=SpendLimit.Window.choices)
     amount = forms.CharField(
         label=_("At most, in US dollars"),

@@ -76,7 +76,7 @@ ERRORS: tuple[ErrorRow, ...] = (
     _row(
         errors.InsufficientCredit,
         _("A spend limit of the key or the account does not cover this call."),
-        _("Wait until it begins anew, or change it on the page of limits."),
+        _("Wait until it resets, or change it at /limits/."),
         "spend_limit_reached",
     ),
     _row(
