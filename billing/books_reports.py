@@ -1,5 +1,6 @@
 """The operator's look at the books: do they balance, what stands where, does every source tell the same."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -74,7 +75,24 @@ def books(*, now: datetime) -> Books:
     debt = LedgerAccount.objects.filter(kind=AccountKind.USER_DEBT).aggregate(
         s=Sum(F("debits") - F("credits"), default=0)
     )
-    comparisons = [
+    return Books(
+        latest=runs[-1] if runs else None,
+        runs=runs,
+        trial=trial,
+        comparisons=_compared(house, calls, paid["s"], open_holds["amount"] + reserved["s"], held["s"]),
+        holds=open_holds["count"],
+        held=open_holds["amount"],
+        oldest_hold=open_holds["oldest"],
+        overdue=open_holds["overdue"],
+        uncollected=calls["uncollected"],
+        debt=debt["s"],
+    )
+
+
+def _compared(
+    house: Sequence[checkpoints.Moved], calls: Mapping[str, int], paid: int, set_aside: int, held: int
+) -> list[Comparison]:
+    return [
         Comparison(
             _("Charges"),
             _("sums of the calls"),
@@ -93,26 +111,14 @@ def books(*, now: datetime) -> Books:
             _("Top-ups"),
             _("payments"),
             _("journal"),
-            paid["s"],
+            paid,
             checkpoints.debits_of(house, AccountKind.CASH_STRIPE, "topup"),
         ),
         Comparison(
             _("Set aside"),
             _("open holds and refunds under way"),
             _("accounts"),
-            open_holds["amount"] + reserved["s"],
-            held["s"],
+            set_aside,
+            held,
         ),
     ]
-    return Books(
-        latest=runs[-1] if runs else None,
-        runs=runs,
-        trial=trial,
-        comparisons=comparisons,
-        holds=open_holds["count"],
-        held=open_holds["amount"],
-        oldest_hold=open_holds["oldest"],
-        overdue=open_holds["overdue"],
-        uncollected=calls["uncollected"],
-        debt=debt["s"],
-    )

@@ -182,7 +182,11 @@ def test_what_is_no_filter_is_told_beside_what_is_shown(
     assert answer["Location"].startswith("/usage/?")
 
 
-@pytest.mark.parametrize("cursor", ["%00", "x:y:z", "x" * 5000, signing.dumps(["2026", 1], salt="billing.usage.page")])
+@pytest.mark.parametrize(
+    "cursor",
+    ["%00", "x:y:z", "x" * 5000, signing.dumps(["2026", 1], salt="billing.usage.page")],
+    ids=["nul", "unsigned", "long", "signed, but none"],
+)
 def test_a_cursor_that_is_none_begins_at_the_newest(client: Client, ada: User, key: ApiKey, cursor: str) -> None:
     make_usage(key)
     for name in ("after", "before"):
