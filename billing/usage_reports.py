@@ -22,7 +22,7 @@ MOST_BARS = 400
 MOST_GROUPS = 50  # models, keys …; what follows is one line, so that the lines still add up
 HEIGHT = 100  # of the highest bar
 # The unit that suits a span: the finest with not more than so many of it.
-FITS = {periods.HOUR: 49, periods.DAY: 100, periods.WEEK: 80}
+FITS = {periods.HOUR: 49, periods.DAY: 62, periods.WEEK: 80}
 FINER = {periods.MONTH: periods.DAY, periods.WEEK: periods.DAY, periods.DAY: periods.HOUR, periods.HOUR: ""}
 
 

@@ -155,7 +155,8 @@ if SQLITE:
     }
 else:
     DATABASES["default"]["OPTIONS"] = {
-        "options": "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+        "options": "-c statement_timeout=30000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000 "
+        "-c jit=off",  # compiling a statement of many small parts took twenty times as long as running it
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
