@@ -49,6 +49,7 @@ VISITOR = {
 DEVELOPER = {
     "dashboard": "/dashboard/",
     "keys": "/keys/",
+    "limits": "/limits/",
     "usage": "/usage/",
     "receipt": "/usage/find/?q=a-receipt",
     "call-not-found": "/usage/find/?q=nobody",

@@ -17,7 +17,7 @@ from tests.stack import Person, Stack
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 PERSONAL = [
-    *("/dashboard/", "/keys/", "/keys/new/", "/usage/", "/billing/", "/settings/", "/referrals/"),
+    *("/dashboard/", "/keys/", "/keys/new/", "/limits/", "/usage/", "/billing/", "/settings/", "/referrals/"),
     *("/playground/", "/playground/images/", "/accounts/email/", "/accounts/password/change/"),
 ]
 STAFF = ["/desk/"]
