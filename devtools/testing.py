@@ -21,7 +21,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def test(args: list[str]) -> int:
-    """The whole suite: on two processes, then the browser group on one. Tests of one stack stay together."""
+    """The whole suite: on two processes, a file on one of them, then the browser group on one."""
     ground.install("test")
     services = "--services" in args
     args = [arg for arg in args if arg != "--services"]
@@ -33,7 +33,7 @@ def test(args: list[str]) -> int:
     if _is_few(args):
         return _pytest(args, env)
     rest, expression = _marked(args)
-    spread = ["-n", "2", "--dist", "loadgroup", "-m", f"{expression}not browser"]
+    spread = ["-n", "2", "--dist", "loadfile", "-m", f"{expression}not browser"]
     # Playwright keeps an event loop running in its thread, which every other test would stumble over.
     codes = {_pytest([*spread, *rest], env), _pytest(["-m", f"{expression}browser", *rest], env)}
     return max(codes - {NO_TESTS}, default=NO_TESTS)

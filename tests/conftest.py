@@ -27,12 +27,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that use the session's stack run in one process: there is one. Those of another database are left out."""
+    """Those of another database are left out."""
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
     for item in items:
-        if "shared_stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("stack"))
         if "tests/browser/" in item.nodeid:
             item.add_marker(pytest.mark.browser)
         only = item.get_closest_marker("only")

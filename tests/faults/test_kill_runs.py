@@ -28,7 +28,6 @@ def world() -> Iterator[World]:
 
 @pytest.mark.server
 @pytest.mark.slow
-@pytest.mark.xdist_group("faults")
 def test_whenever_the_server_is_killed_three_journals_agree(world: World) -> None:
     print()
     for seed in range(FIRST, FIRST + KILLS):

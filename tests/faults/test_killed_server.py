@@ -12,7 +12,7 @@ from devtools import processes
 from tests.faults.upstream import SlowProvider
 from tests.stack import Person, Stack, new_stack
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.xdist_group("faults")]
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 
 MODEL = "gpt-5.4-mini"
 LEASE_S = 3

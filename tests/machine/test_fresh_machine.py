@@ -27,7 +27,6 @@ pytestmark = [
     pytest.mark.machine,
     pytest.mark.slow,
     pytest.mark.only("sqlite"),  # it starts on its own database whatever the rest runs on
-    pytest.mark.xdist_group("machine"),
 ]
 
 NETWORK = re.compile(

@@ -300,6 +300,7 @@ def test_the_lease_is_renewed_while_the_gateway_works(
 ) -> None:
     settings.IMAGE_LEASE_S = 0.2
     fake_gateway.image_pause_s = 0.5
+    threads = threading.active_count()
     extended: list[bool | None] = []
     real = jobs.extend
 
@@ -310,4 +311,4 @@ def test_the_lease_is_renewed_while_the_gateway_works(
     monkeypatch.setattr(jobs, "extend", noting)
     assert paint(make_job(ada)).status == Status.SUCCEEDED
     assert extended.count(True) >= 3
-    assert threading.active_count() < 50
+    assert threading.active_count() < threads + 20  # the renewals have ended; the fake gateway may keep its own
