@@ -9,7 +9,7 @@ from django.db.models.functions import TruncDate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.models import LedgerAccount, LedgerEntry, LedgerTxn, Redemption
+from billing.models import LedgerAccount, LedgerEntry, LedgerTxn, Redemption, Usage
 
 _MONTH = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])", re.ASCII)
 EVENT_NAMES = {
@@ -71,7 +71,8 @@ def statement(*, credit: list[LedgerAccount], month: str, now: datetime) -> Stat
     ours = [account.pk for account in credit]
     later = _net(entries.filter(txn__effective_at__gte=end), ours)
     closing = sum(account.balance for account in credit) - later
-    lines = _lines(entries.filter(txn__effective_at__gte=start, txn__effective_at__lt=end), ours, _code_names(credit))
+    inside = entries.filter(txn__effective_at__gte=start, txn__effective_at__lt=end)
+    lines = _lines(inside, ours, _code_names(credit), _calls(credit, start, end))
     opening = closing - sum(line.amount for line in lines)
     has_older = entries.filter(txn__effective_at__lt=start).exists()
     return Statement(
@@ -84,13 +85,23 @@ def statement(*, credit: list[LedgerAccount], month: str, now: datetime) -> Stat
     )
 
 
-def _lines(entries: QuerySet[LedgerEntry], ours: list[int], names: dict[int, str]) -> list[StatementLine]:
+def _calls(credit: list[LedgerAccount], start: datetime, end: datetime) -> dict[date, int]:
+    """Charged calls a day. One posting may stand for several calls, so they are counted by their rows."""
+    owners = {account.owner_id for account in credit}
+    charged = Usage.objects.filter(user__in=owners, txn__effective_at__gte=start, txn__effective_at__lt=end)
+    days = charged.annotate(day=TruncDate("txn__effective_at", tzinfo=UTC)).values_list("day")
+    return dict(days.annotate(count=Count("pk")).order_by())
+
+
+def _lines(
+    entries: QuerySet[LedgerEntry], ours: list[int], names: dict[int, str], calls: dict[date, int]
+) -> list[StatementLine]:
     spent = entries.filter(txn__kind="usage").annotate(day=TruncDate("txn__effective_at", tzinfo=UTC)).values("day")
-    days = spent.annotate(
-        amount=Sum("amount"), calls=Count("txn", distinct=True), at=Max("txn__effective_at")
-    ).order_by()
+    days = spent.annotate(amount=Sum("amount"), at=Max("txn__effective_at")).order_by()
     name = str(EVENT_NAMES["usage"])
-    lines = [StatementLine(row["day"], row["at"], name, "", -row["amount"], 0, row["calls"]) for row in days]
+    lines = [
+        StatementLine(row["day"], row["at"], name, "", -row["amount"], 0, calls.get(row["day"], 0)) for row in days
+    ]
     events: dict[LedgerTxn, int] = {}
     for entry in entries.exclude(txn__kind="usage").select_related("txn").order_by("pk"):
         gained = entry.amount if entry.credit_id in ours else -entry.amount

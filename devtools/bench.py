@@ -6,11 +6,11 @@ import subprocess
 from devtools import ground, testing
 from devtools.ground import PYTHON, ROOT
 
-MODULES = {"usage": "bench.usage"}
+MODULES = {"usage": "bench.usage", "money": "bench.money"}
 
 
 def bench(args: list[str]) -> int:
-    """`usage` measures pages over millions of calls; without a word, the gateway."""
+    """`usage` measures pages over millions of calls, `money` charges per second; without a word, the gateway."""
     ground.install("test")
     env = dict(os.environ)
     if args and args[0] in MODULES:

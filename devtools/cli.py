@@ -14,7 +14,7 @@ COMMANDS: dict[str, tuple[Command, str]] = {
     "fix": (quality.fix, "format, and mend what can be mended without thought"),
     "bench": (
         bench.bench,
-        "[usage [--services] [--rows N]]  measure requests and settling, or the pages of usage",
+        "[usage [--services] [--rows N] | money]  measure requests, the pages of usage, or charges per second",
     ),
     "shots": (testing.shots, "[folder] [--readme]  photograph every page into build/shots"),
     "manage": (run.manage, "…  manage.py on the data and services of a running ./dev run"),

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import hypothesis  # noqa: F401 its plugin would do it when all is over, where Python 3.11 may stumble over the parser
 import pytest
 
 from tests import provider as scripted

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import ApiKey, User
 from billing import charges, codes, ledger, reports
 from billing.charges import Tokens
-from billing.models import AccountKind, LedgerAccount, LedgerAudit, LedgerTxn, Redemption
+from billing.models import AccountKind, LedgerAccount, LedgerAudit, LedgerTxn, Price, Redemption, Usage
 from billing.money import NANO
 from billing.statements import Statement
 from console import books
@@ -163,7 +164,7 @@ def test_the_wallet_costs_the_same_however_long_the_statement_is(
     codes.redeem(user=ada, code=make_code(), now=timezone.now())
     client.force_login(ada)
     # session, person, accounts, later than this month, codes, calls by day, other events, older?, redemptions, balance
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         client.get("/billing/")
 
 
@@ -236,3 +237,20 @@ def test_nothing_is_redeemed_by_a_link(client: Client, ada: User) -> None:
     assert client.get("/billing/redeem/", {"code": make_code()}).status_code == 405
     assert Client(enforce_csrf_checks=True).post("/billing/redeem/").status_code == 403
     assert LedgerAccount.objects.filter(owner=ada, credits__gt=0).count() == 0
+
+
+def test_calls_that_were_settled_together_are_counted_one_by_one(ada: User, now: datetime) -> None:
+    make_credit(ada, paid=NANO)
+    make_price()
+    key = make_key(ada)[0]
+    calls = [make_call(key) for _ in range(3)]
+    for call in calls:
+        make_hold(call, 10_000)
+    facts: dict[str, Any] = {"source": Usage.Source.UPSTREAM, "status": Usage.Status.OK, "http_status": 200}
+    price = Price.objects.get()
+    charges.settle_many(
+        [charges.Settlement(call=call, tokens=charges.Tokens(output=1), price=price, **facts) for call in calls],
+        now=now,
+    )
+    lines = reports.wallet(user=ada, month="2026-11", now=now).statement.lines
+    assert [line.calls for line in lines if line.calls] == [3]
