@@ -278,6 +278,7 @@ def _copy(batch: _Batch) -> None:
                         for name, began, txn, kind in batch.calls[start : start + 2000]
                     )
                 )
+        cursor.execute("SET LOCAL session_replication_role = origin")  # the ledger's triggers are back
 
 
 class _WithoutIndexes:
