@@ -71,7 +71,8 @@ def month_of(*, user: User, first: date) -> Month:
     entries = LedgerEntry.objects.filter(Q(debit__in=accounts) | Q(credit__in=accounts))
     opening = _sums(entries.filter(txn__effective_at__lt=start), accounts)
     inside = entries.filter(txn__effective_at__gte=start, txn__effective_at__lt=end)
-    return Month(first, opening, [*_calls(user, inside, accounts, start, end), *_events(inside, accounts)])
+    moved = [*_events(inside, accounts), *_calls(user, inside, accounts, start, end)]
+    return Month(first, opening, sorted(moved, key=lambda each: (each.day, each.txn is None, each.txn or 0)))
 
 
 def document(user: User, month: Month) -> str:

@@ -42,10 +42,10 @@ def test_a_month_opens_moves_and_closes_by_class(ada: User, history: None) -> No
     month = seals.month_of(user=ada, first=date(2026, 9, 1))
     assert month.opening == {"paid": 0, "promo": 0, "reward": 0}
     assert [(each.day.day, each.kind, each.calls, each.total) for each in month.movements] == [
-        (15, "usage", 2, -600_000),
-        (16, "usage", 1, -300_000),
         (15, "grant", 0, 10 * NANO),
         (15, "redeem", 0, 1_000),
+        (15, "usage", 2, -600_000),
+        (16, "usage", 1, -300_000),
         (17, "usage.refund", 0, 7),
     ]
     assert month.closing == {"paid": 10 * NANO - 900_000 + 1_000 + 7, "promo": 0, "reward": 0}
